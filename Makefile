@@ -1,0 +1,42 @@
+# Everything is built by Go alone; a C compiler is used for the race detector of
+# the tests where there is one.
+DAPR_VERSION := 1.18.3
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+GO ?= go
+EXE := $(shell $(GO) env GOEXE)
+CC := $(shell $(GO) env CC)
+RACE := $(shell command -v $(CC) >/dev/null 2>&1 && echo -race)
+
+.PHONY: help run build todoctl daprd test lint tidy clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+run: build ## build both programs and run the whole stack
+	bin/todoctl$(EXE) dev
+
+build: todoctl daprd ## build bin/todoctl and bin/daprd
+
+todoctl: ## build bin/todoctl
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/todoctl$(EXE) ./cmd/todoctl
+
+daprd: bin/daprd$(EXE) ## build bin/daprd, the slim Dapr sidecar (minutes the first time)
+
+bin/daprd$(EXE): sidecar/go.mod sidecar/go.sum $(wildcard sidecar/*.go) sidecar/build.sh
+	@GO=$(GO) DAPR_VERSION=$(DAPR_VERSION) sh sidecar/build.sh $@
+
+test: daprd ## run every test, with the real sidecar
+	@[ -n "$(RACE)" ] || echo "no C compiler ($(CC)): the tests run without the race detector"
+	TODOCTL_DAPRD=$(CURDIR)/bin/daprd$(EXE) $(GO) test $(RACE) $(TESTFLAGS) ./...
+	cd sidecar && $(GO) vet ./...
+
+lint: ## check the style and the import rules
+	$(GO) tool -modfile=tools/go.mod golangci-lint run ./...
+	cd sidecar && $(GO) tool -modfile=../tools/go.mod golangci-lint run -c ../.golangci.yml ./...
+
+tidy: ## bring the module files up to date
+	for m in . sidecar tools; do (cd $$m && $(GO) mod tidy) || exit 1; done
+
+clean: ## remove what was built; the data folder .todoctl stays
+	rm -rf bin
