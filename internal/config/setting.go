@@ -1,0 +1,52 @@
+// Package config knows every setting of todoctl: its default, the variables that
+// set it, the file that may hold it, and where the value in use came from. It is
+// the only user of viper, and reads no flags and no environment by itself: both
+// are handed in.
+package config
+
+import "strings"
+
+// A Setting is one value that a user can choose. Its key is the name of the flag,
+// the key in the file, and, in capitals after TODOCTL_, the variable.
+type Setting struct {
+	Key     string
+	Default string
+	Usage   string
+	Env     []string // further variables, such as those of the setup guide; TODOCTL_… comes first
+	Secret  bool     // masked wherever it is shown; may hold a password
+	Client  bool     // taken from run.json of a running stack before the default
+}
+
+// Variables lists the environment variables that set it, the first one set wins.
+func (s Setting) Variables() []string {
+	own := "TODOCTL_" + strings.ToUpper(strings.ReplaceAll(s.Key, "-", "_"))
+	return append([]string{own}, s.Env...)
+}
+
+// Settings lists every setting, in the order in which they are shown.
+func Settings() []Setting {
+	return []Setting{
+		{Key: "brokers", Default: "127.0.0.1:19092", Usage: "Kafka bootstrap addresses, comma-separated", Client: true},
+		{Key: "api-url", Default: "http://127.0.0.1:8001", Usage: "where the task API is", Client: true},
+		{Key: "api-addr", Default: "127.0.0.1:8001", Usage: "where the task API listens"},
+		{Key: "broker-addr", Default: "127.0.0.1:19092", Usage: "where the embedded broker listens"},
+		{Key: "user", Default: "u1", Usage: "the user whose tasks are meant"},
+		{Key: "database", Usage: "postgres://… or a SQLite file (default todo.db in the data folder)", Env: []string{"DATABASE_URL"}, Secret: true, Client: true},
+		{Key: "data-dir", Default: ".todoctl", Usage: "folder for what is kept on this machine"},
+		{Key: "sidecar", Default: "auto", Usage: "auto, spawn, external or off"},
+		{Key: "daprd", Usage: "the sidecar's binary"},
+		{Key: "app-id", Default: "todo-backend", Usage: "Dapr's name for the task API"},
+		{Key: "pubsub", Default: "pubsub-kafka", Usage: "the pubsub component to publish to"},
+		{Key: "publisher", Default: "dapr", Usage: "how events are published: dapr or kafka"},
+		{Key: "dapr-enabled", Default: "true", Usage: "publish events; when false they wait in the outbox", Env: []string{"DAPR_ENABLED"}},
+		{Key: "dapr-http-port", Default: "3500", Usage: "the sidecar's HTTP port", Env: []string{"DAPR_HTTP_PORT"}, Client: true},
+		{Key: "dapr-grpc-port", Default: "50001", Usage: "the sidecar's gRPC port", Env: []string{"DAPR_GRPC_PORT"}, Client: true},
+		{Key: "dapr-api-token", Usage: "token for the sidecar's API", Env: []string{"DAPR_API_TOKEN"}, Secret: true},
+		{Key: "app-api-token", Usage: "token that the sidecar shows to the app", Env: []string{"APP_API_TOKEN"}, Secret: true},
+		{Key: "metrics-port", Default: "0", Usage: "the sidecar's metrics port, 0 for a free one"},
+		{Key: "resources-path", Usage: "folder with Dapr's component files (default dapr-components here, else the built-in ones)"},
+		{Key: "dapr-config", Usage: "Dapr's configuration file"},
+		{Key: "log-level", Default: "info", Usage: "debug, info, warn or error"},
+		{Key: "log-format", Default: "text", Usage: "text or json"},
+	}
+}
