@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"strconv"
 	"strings"
@@ -125,4 +126,11 @@ func isAddress(s string) bool {
 	}
 	n, err := strconv.Atoi(port)
 	return err == nil && n >= 0 && n <= 65535
+}
+
+// With returns a copy in which one setting has another value.
+func (c *Config) With(key, value, source string) *Config {
+	values := maps.Clone(c.values)
+	values[key] = Value{key, value, source}
+	return &Config{values: values}
 }

@@ -13,6 +13,10 @@ func lookup(env map[string]string) func(string) (string, bool) {
 	return func(name string) (string, bool) { v, ok := env[name]; return v, ok }
 }
 
+func run(addresses map[string]string) func(string) map[string]string {
+	return func(string) map[string]string { return addresses }
+}
+
 func write(t *testing.T, name, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -39,7 +43,7 @@ profiles:
 			"DAPR_GRPC_PORT": "50007", "DATABASE_URL": "postgres://todo:secret@db/todo", "TODOCTL_APP_ID": "",
 		}),
 		File: file, Profile: "prod",
-		Run: map[string]string{"dapr-http-port": "1", "database": "x.db", "api-addr": "127.0.0.1:9"},
+		Run: run(map[string]string{"dapr-http-port": "1", "api-addr": "127.0.0.1:9"}),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +77,7 @@ profiles:
 }
 
 func TestRunningStackBeforeDefault(t *testing.T) {
-	c, err := Load(Layers{LookupEnv: lookup(nil), Run: map[string]string{"api-url": "http://127.0.0.1:9001"}})
+	c, err := Load(Layers{LookupEnv: lookup(nil), Run: run(map[string]string{"api-url": "http://127.0.0.1:9001"})})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,10 +22,13 @@ const (
 type Layers struct {
 	Flags     map[string]string // by key; only those that were given
 	LookupEnv func(string) (string, bool)
-	File      string            // "": todoctl.yaml here, else in ConfigDir
-	ConfigDir string            // the folder of the user's settings, such as ~/.config/todoctl
-	Profile   string            // a name under profiles in the file
-	Run       map[string]string // the addresses of a running stack, by key
+	File      string // "": todoctl.yaml here, else in ConfigDir
+	ConfigDir string // the folder of the user's settings, such as ~/.config/todoctl
+	Profile   string // a name under profiles in the file
+
+	// Run gives the addresses of the stack that runs with this data folder, by key.
+	// It may be nil.
+	Run func(dataDir string) map[string]string
 }
 
 // Load works out every setting. Errors name the file and the key: a file that
@@ -38,6 +41,9 @@ func Load(l Layers) (*Config, error) {
 	c := &Config{values: make(map[string]Value)}
 	for _, s := range Settings() {
 		c.values[s.Key] = l.value(s, file, path)
+	}
+	if l.Run != nil {
+		c.fill(l.Run(c.Get("data-dir")))
 	}
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -57,10 +63,16 @@ func (l Layers) value(s Setting, file map[string]string, path string) Value {
 	if v, ok := file[s.Key]; ok {
 		return Value{s.Key, v, path}
 	}
-	if v := l.Run[s.Key]; s.Client && v != "" {
-		return Value{s.Key, v, sourceRun}
-	}
 	return Value{s.Key, s.Default, sourceDefault}
+}
+
+// fill puts the addresses of a running stack in the place of defaults.
+func (c *Config) fill(run map[string]string) {
+	for _, s := range Settings() {
+		if v := run[s.Key]; s.Client && v != "" && c.Source(s.Key) == sourceDefault {
+			c.values[s.Key] = Value{s.Key, v, sourceRun}
+		}
+	}
 }
 
 // readFile returns the file's values by key and the file's path; no file gives no

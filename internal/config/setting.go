@@ -31,7 +31,7 @@ func Settings() []Setting {
 		{Key: "api-addr", Default: "127.0.0.1:8001", Usage: "where the task API listens"},
 		{Key: "broker-addr", Default: "127.0.0.1:19092", Usage: "where the embedded broker listens"},
 		{Key: "user", Default: "u1", Usage: "the user whose tasks are meant"},
-		{Key: "database", Usage: "postgres://… or a SQLite file (default todo.db in the data folder)", Env: []string{"DATABASE_URL"}, Secret: true, Client: true},
+		{Key: "database", Usage: "postgres://… or a SQLite file (default todo.db in the data folder)", Env: []string{"DATABASE_URL"}, Secret: true},
 		{Key: "data-dir", Default: ".todoctl", Usage: "folder for what is kept on this machine"},
 		{Key: "sidecar", Default: "auto", Usage: "auto, spawn, external or off"},
 		{Key: "daprd", Usage: "the sidecar's binary"},

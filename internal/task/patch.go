@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // A Patch holds the fields that a request gives; a nil field stays as it is.
@@ -101,7 +102,16 @@ func ParseTime(s string) (time.Time, error) {
 			return Timestamp(t), nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("must be a time in RFC 3339 such as 2026-02-17T12:00:00Z, not %q", s)
+	return time.Time{}, fmt.Errorf("must be a time in RFC 3339 such as 2026-02-17T12:00:00Z, not %q", brief(s))
+}
+
+// brief cuts a text that is quoted in a message.
+func brief[S ~string](s S) string {
+	const most = 40
+	if utf8.RuneCountInString(string(s)) <= most {
+		return string(s)
+	}
+	return string([]rune(string(s))[:most]) + "…"
 }
 
 func kindOf(raw json.RawMessage) string {

@@ -25,7 +25,7 @@ func (t Task) Validate() error {
 	c.text("title", t.Title, 1, MaxTitle)
 	c.text("description", t.Description, 0, MaxDescription)
 	if t.Priority.Rank() < 0 {
-		c.add("priority", "must be low, medium, high or urgent, not %q", t.Priority)
+		c.add("priority", "must be low, medium, high or urgent, not %q", brief(t.Priority))
 	}
 	if len(t.Tags) > MaxTags {
 		c.add("tags", "must be at most %d, are %d", MaxTags, len(t.Tags))

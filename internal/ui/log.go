@@ -126,3 +126,26 @@ func (h *logHandler) levelLabel(level slog.Level) string {
 		return h.style.Faint(label)
 	}
 }
+
+// AtLevel passes on to next only records of the level and above, which may change
+// while the handler is in use.
+func AtLevel(level slog.Leveler, next slog.Handler) slog.Handler {
+	return leveled{Handler: next, level: level}
+}
+
+type leveled struct {
+	slog.Handler
+	level slog.Leveler
+}
+
+func (l leveled) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= l.level.Level() && l.Handler.Enabled(ctx, level)
+}
+
+func (l leveled) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return leveled{l.Handler.WithAttrs(attrs), l.level}
+}
+
+func (l leveled) WithGroup(name string) slog.Handler {
+	return leveled{l.Handler.WithGroup(name), l.level}
+}

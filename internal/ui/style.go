@@ -49,6 +49,15 @@ func Clean(s string) string {
 	return b.String()
 }
 
+// CleanLines is Clean for a text that may have several lines.
+func CleanLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = Clean(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
 // unprintable holds control characters and those that reorder text.
 func unprintable(r rune) bool {
 	return unicode.IsControl(r) || r == unicode.ReplacementChar || unicode.Is(unicode.Bidi_Control, r)

@@ -86,3 +86,16 @@ func TestStylesOnlyWithColor(t *testing.T) {
 		t.Errorf("with colour: %q", got)
 	}
 }
+
+func TestAtLevelFollowsTheLevel(t *testing.T) {
+	var out bytes.Buffer
+	var level slog.LevelVar
+	level.Set(slog.LevelWarn)
+	log := slog.New(AtLevel(&level, NewLogHandler(&out, slog.LevelDebug, false))).With(PartKey, "sidecar")
+	log.Info("before")
+	level.Set(slog.LevelInfo)
+	log.Info("after")
+	if got := out.String(); strings.Contains(got, "before") || !strings.Contains(got, "after") {
+		t.Errorf("log = %q", got)
+	}
+}
