@@ -20,7 +20,10 @@ import (
 )
 
 func main() {
+	// Both exist before the flags are applied to all loggers; NewLogger returns the
+	// same one when it is asked again.
 	log := logger.NewLogger("dapr.runtime")
+	logger.NewLogger("dapr.contrib")
 
 	opts, err := options.New(os.Args[1:])
 	if err != nil {

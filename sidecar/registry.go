@@ -27,9 +27,7 @@ import (
 // componentRegistry holds every component this sidecar can load, under the
 // names that Dapr's own cmd/daprd/components gives them. A component file of
 // another type is refused by the runtime, as by any daprd that lacks it.
-func componentRegistry() *registry.Options {
-	log := logger.NewLogger("dapr.contrib")
-
+func componentRegistry(log logger.Logger) *registry.Options {
 	pubsubs := pubsub.NewRegistry()
 	pubsubs.Logger = log
 	pubsubs.RegisterComponent(kafka.NewKafka, "kafka")

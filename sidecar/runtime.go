@@ -98,7 +98,7 @@ func runtimeConfig(opts *options.Options, log logger.Logger, health healthz.Heal
 		AppBindingOptionsTimeout:      opts.AppBindingOptionsTimeout,
 		AppSSL:                        opts.AppSSL,
 		ComponentsPath:                opts.ComponentsPath,
-		Registry:                      componentRegistry(),
+		Registry:                      componentRegistry(logger.NewLogger("dapr.contrib")),
 		Healthz:                       health,
 		Metrics: metrics.Options{
 			Enabled:       opts.Metrics.Enabled(),
