@@ -1,0 +1,6 @@
+//go:build !linux
+
+package stack
+
+// portHolder can't tell here who listens on a port.
+func portHolder(int) (pid int, program string) { return 0, "" }

@@ -1,0 +1,29 @@
+package stack
+
+import "testing"
+
+func TestCheckPubsub(t *testing.T) {
+	m := Metadata{AppID: "todo-backend", Components: []Component{
+		{Name: "state-kafka", Type: "state.redis"},
+		{Name: "messages", Type: "pubsub.redis"},
+		{Name: "pubsub-kafak", Type: "pubsub.kafka"},
+	}}
+	if err := CheckPubsub(m, "messages"); err != nil {
+		t.Error(err)
+	}
+	wantError(t, CheckPubsub(m, "pubsub-kafka"), `no pub/sub component "pubsub-kafka"`, `app id "todo-backend"`, "it has pubsub-kafak, messages:")
+	wantError(t, CheckPubsub(m, "state-kafka"), `no pub/sub component "state-kafka"`)
+	wantError(t, CheckPubsub(Metadata{}, "pubsub-kafka"), "and no other", "scopes")
+}
+
+func TestDistance(t *testing.T) {
+	tests := []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"abc", "abc", 0}, {"kitten", "sitting", 3}, {"ab", "ba", 2}}
+	for _, tt := range tests {
+		if got := distance(tt.a, tt.b); got != tt.want {
+			t.Errorf("distance(%q, %q) = %d, want %d", tt.a, tt.b, got, tt.want)
+		}
+	}
+}

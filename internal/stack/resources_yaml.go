@@ -1,0 +1,123 @@
+package stack
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// setBrokers returns a resource file with the brokers of its pubsub.kafka
+// components replaced; the very same bytes when there is nothing to replace. An
+// error begins with ":LINE: ", to stand behind a file's name.
+func setBrokers(content []byte, brokers string) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := yaml.NewEncoder(&out)
+	encoder.SetIndent(2)
+	decoder := yaml.NewDecoder(bytes.NewReader(content))
+	changed := false
+	for {
+		var document yaml.Node
+		err := decoder.Decode(&document)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, yamlError(err)
+		}
+		if brokers != "" && isKafkaPubsub(&document) {
+			setMetadata(&document, "brokers", brokers)
+			changed = true
+		}
+		if err := encoder.Encode(&document); err != nil {
+			return nil, yamlError(err)
+		}
+	}
+	if !changed {
+		return content, nil
+	}
+	if err := encoder.Close(); err != nil {
+		return nil, yamlError(err)
+	}
+	return out.Bytes(), nil
+}
+
+// yamlError turns "yaml: line 3: what" into ":3: what". The library counts lines
+// from 0 in the errors of its parser, and from 1 in those of its scanner.
+func yamlError(err error) error {
+	m := regexp.MustCompile(`^yaml: line (\d+): (.*)$`).FindStringSubmatch(err.Error())
+	if m == nil {
+		return fmt.Errorf(":1: %s", strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	line, _ := strconv.Atoi(m[1])
+	if regexp.MustCompile(`^did not find expected (key|'|<|node content)`).MatchString(m[2]) {
+		line++
+	}
+	return fmt.Errorf(":%d: %s", line, m[2])
+}
+
+func isKafkaPubsub(document *yaml.Node) bool {
+	kind, component := lookup(document, "kind"), lookup(document, "spec", "type")
+	return kind != nil && kind.Value == "Component" && component != nil && component.Value == "pubsub.kafka"
+}
+
+// setMetadata gives an item of spec.metadata a plain value, in place of whatever
+// it had (a secret's name, say), or adds it.
+func setMetadata(document *yaml.Node, name, value string) {
+	text := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: value, Style: yaml.DoubleQuotedStyle}
+	item := []*yaml.Node{scalar("name"), scalar(name), scalar("value"), text}
+	spec := lookup(document, "spec")
+	list := lookup(spec, "metadata")
+	if list == nil {
+		list = &yaml.Node{}
+		spec.Content = append(spec.Content, scalar("metadata"), list)
+	}
+	if list.Kind != yaml.SequenceNode { // new, or "metadata:" with nothing after it
+		*list = yaml.Node{Kind: yaml.SequenceNode}
+	}
+	for _, node := range list.Content {
+		if n := lookup(node, "name"); n != nil && strings.EqualFold(n.Value, name) {
+			if old := lookup(node, "value"); old != nil {
+				text.LineComment = old.LineComment
+			}
+			if len(node.Content) > 0 {
+				item[0].HeadComment = node.Content[0].HeadComment
+			}
+			node.Content = item
+			return
+		}
+	}
+	list.Content = append(list.Content, &yaml.Node{Kind: yaml.MappingNode, Content: item})
+}
+
+func scalar(value string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Value: value} }
+
+// lookup follows keys through mappings; nil when one is missing.
+func lookup(node *yaml.Node, keys ...string) *yaml.Node {
+	if node != nil && node.Kind == yaml.DocumentNode && len(node.Content) == 1 {
+		node = node.Content[0]
+	}
+	for _, key := range keys {
+		if node = value(node, key); node == nil {
+			return nil
+		}
+	}
+	return node
+}
+
+func value(node *yaml.Node, key string) *yaml.Node {
+	if node == nil || node.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		if node.Content[i].Value == key {
+			return node.Content[i+1]
+		}
+	}
+	return nil
+}
