@@ -1,0 +1,253 @@
+package topics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// A Result is what became of a step.
+type Result struct {
+	Step
+	Err    error  `json:"-"`
+	Reason string `json:"error,omitempty"` // of Err
+}
+
+// visibleWithin bounds the wait for created topics.
+const visibleWithin = 10 * time.Second
+
+// Apply takes the steps of the plan: one request for all topics to create, one for
+// all partitions to add, one for all settings. It returns when what it has created
+// or enlarged has leaders, at most 10 s later. The results are in the order of the
+// steps; the error joins every failure, each with the topic's name, and what didn't
+// fail is done. A topic that somebody else has created in the meantime is as good if
+// it is as wanted. Refusals are not its business.
+func Apply(ctx context.Context, cl *kgo.Client, p Plan) ([]Result, error) {
+	a := applying{cl: cl, errs: make([]error, len(p.Steps)), steps: p.Steps}
+	a.take(ctx, CreateTopic, a.create)
+	a.take(ctx, AddPartitions, a.enlarge)
+	a.take(ctx, SetConfig, a.configure)
+	a.await(ctx)
+
+	results := make([]Result, len(p.Steps))
+	var failed []error
+	for i, step := range p.Steps {
+		results[i] = Result{Step: step}
+		if err := a.errs[i]; err != nil {
+			results[i].Err, results[i].Reason = err, err.Error()
+			failed = append(failed, fmt.Errorf("%s: %w", step.doing(), err))
+		}
+	}
+	return results, errors.Join(failed...)
+}
+
+func (s Step) doing() string {
+	switch s.Action {
+	case CreateTopic:
+		return fmt.Sprintf("create topic %q", s.Topic)
+	case AddPartitions:
+		return fmt.Sprintf("add partitions to topic %q", s.Topic)
+	default:
+		return fmt.Sprintf("set %s of topic %q", s.Key, s.Topic)
+	}
+}
+
+// applying is one run of Apply; errs holds the failures by the index of the step.
+type applying struct {
+	cl    *kgo.Client
+	steps []Step
+	errs  []error
+}
+
+// An answers function makes one request and returns the outcome by topic.
+type answers func(ctx context.Context, steps []Step) (map[string]error, error)
+
+var errNoAnswer = errors.New("the cluster left it out of its answer")
+
+func (a applying) take(ctx context.Context, action Action, request answers) {
+	var steps []Step
+	for _, s := range a.steps {
+		if s.Action == action {
+			steps = append(steps, s)
+		}
+	}
+	if len(steps) == 0 {
+		return
+	}
+	outcome, err := request(ctx, steps)
+	for i, s := range a.steps {
+		if s.Action != action {
+			continue
+		}
+		one, ok := outcome[s.Topic]
+		switch {
+		case err != nil:
+			a.errs[i] = err
+		case !ok:
+			a.errs[i] = errNoAnswer
+		default:
+			a.errs[i] = one
+		}
+	}
+}
+
+func (a applying) create(ctx context.Context, steps []Step) (map[string]error, error) {
+	req := kmsg.NewPtrCreateTopicsRequest()
+	req.TimeoutMillis = int32(visibleWithin.Milliseconds())
+	for _, s := range steps {
+		t := kmsg.NewCreateTopicsRequestTopic()
+		t.Topic, t.NumPartitions, t.ReplicationFactor = s.Topic, s.Spec.Partitions, s.Spec.ReplicationFactor
+		for key, value := range s.Spec.Configs {
+			c := kmsg.NewCreateTopicsRequestTopicConfig()
+			c.Name, c.Value = key, kmsg.StringPtr(value)
+			t.Configs = append(t.Configs, c)
+		}
+		req.Topics = append(req.Topics, t)
+	}
+	resp, err := req.RequestWith(ctx, a.cl)
+	if err != nil {
+		return nil, err
+	}
+	outcome := make(map[string]error, len(steps))
+	for _, t := range resp.Topics {
+		outcome[t.Topic] = answer(t.ErrorCode, t.ErrorMessage)
+	}
+	for _, s := range steps {
+		if errors.Is(outcome[s.Topic], kerr.TopicAlreadyExists) {
+			outcome[s.Topic] = a.accept(ctx, *s.Spec)
+		}
+	}
+	return outcome, nil
+}
+
+// accept returns nil if the topic that somebody else has created is as wanted.
+func (a applying) accept(ctx context.Context, s Spec) error {
+	st, err := Read(ctx, a.cl, []string{s.Name})
+	if err != nil {
+		return err
+	}
+	if drifts := Verify([]Spec{s}, st); len(drifts) > 0 {
+		d := drifts[0]
+		return fmt.Errorf("somebody else has created it meanwhile with %s %s, wanted is %s; plan again", d.Field, d.Have, d.Want)
+	}
+	return nil
+}
+
+func (a applying) enlarge(ctx context.Context, steps []Step) (map[string]error, error) {
+	req := kmsg.NewPtrCreatePartitionsRequest()
+	req.TimeoutMillis = int32(visibleWithin.Milliseconds())
+	for _, s := range steps {
+		n, err := strconv.ParseInt(s.New, 10, 32)
+		if err != nil {
+			return nil, fmt.Errorf("read the number of partitions of topic %q: %w", s.Topic, err)
+		}
+		t := kmsg.NewCreatePartitionsRequestTopic()
+		t.Topic, t.Count = s.Topic, int32(n)
+		req.Topics = append(req.Topics, t)
+	}
+	resp, err := req.RequestWith(ctx, a.cl)
+	if err != nil {
+		return nil, err
+	}
+	outcome := make(map[string]error, len(steps))
+	for _, t := range resp.Topics {
+		outcome[t.Topic] = answer(t.ErrorCode, t.ErrorMessage)
+	}
+	return outcome, nil
+}
+
+func (a applying) configure(ctx context.Context, steps []Step) (map[string]error, error) {
+	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	for _, s := range steps {
+		i := slices.IndexFunc(req.Resources, func(r kmsg.IncrementalAlterConfigsRequestResource) bool { return r.ResourceName == s.Topic })
+		if i < 0 {
+			r := kmsg.NewIncrementalAlterConfigsRequestResource()
+			r.ResourceType, r.ResourceName = kmsg.ConfigResourceTypeTopic, s.Topic
+			req.Resources = append(req.Resources, r)
+			i = len(req.Resources) - 1
+		}
+		c := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
+		c.Name, c.Value, c.Op = s.Key, kmsg.StringPtr(s.New), kmsg.IncrementalAlterConfigOpSet
+		req.Resources[i].Configs = append(req.Resources[i].Configs, c)
+	}
+	resp, err := req.RequestWith(ctx, a.cl)
+	if err != nil {
+		return nil, err
+	}
+	outcome := make(map[string]error, len(steps))
+	for _, r := range resp.Resources {
+		outcome[r.ResourceName] = answer(r.ErrorCode, r.ErrorMessage)
+	}
+	return outcome, nil
+}
+
+// await waits until what was made has as many partitions as wanted, with leaders,
+// and fails the steps whose topics haven't in time.
+func (a applying) await(ctx context.Context) {
+	wait, cancel := context.WithTimeout(ctx, visibleWithin)
+	defer cancel()
+	for {
+		waiting, err := a.unready(wait)
+		if len(waiting) == 0 && err == nil {
+			return
+		}
+		select {
+		case <-wait.Done():
+		case <-time.After(50 * time.Millisecond):
+			continue
+		}
+		for i, s := range a.steps {
+			if a.awaited(i) && (err != nil || slices.Contains(waiting, s.Topic)) {
+				a.errs[i] = errors.Join(fmt.Errorf("made, but without leaders for all partitions after %v", visibleWithin), err)
+			}
+		}
+		return
+	}
+}
+
+// awaited tells whether step i has made partitions.
+func (a applying) awaited(i int) bool { return a.errs[i] == nil && a.steps[i].Action != SetConfig }
+
+// unready returns the topics that a step has made or enlarged and the cluster
+// doesn't show so yet.
+func (a applying) unready(ctx context.Context) ([]string, error) {
+	want := make(map[string]int)
+	var names []string
+	for i, s := range a.steps {
+		if !a.awaited(i) {
+			continue
+		}
+		n, _ := strconv.Atoi(s.New) // enlarge has parsed it
+		if s.Action == CreateTopic {
+			n = int(s.Spec.Partitions)
+		}
+		want[s.Topic] = n
+		names = append(names, s.Topic)
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	resp, err := requestMetadata(ctx, a.cl, names)
+	if err != nil {
+		return names, err
+	}
+	for _, t := range resp.Topics {
+		led := 0
+		for _, p := range t.Partitions {
+			if p.ErrorCode == 0 && p.Leader >= 0 {
+				led++
+			}
+		}
+		if t.Topic != nil && t.ErrorCode == 0 && led >= want[*t.Topic] {
+			delete(want, *t.Topic)
+		}
+	}
+	return slices.DeleteFunc(names, func(name string) bool { _, waits := want[name]; return !waits }), nil
+}

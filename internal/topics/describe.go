@@ -1,0 +1,126 @@
+package topics
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/todoctl/todoctl/internal/kafka"
+)
+
+// A Summary is a topic in a list.
+type Summary struct {
+	Topic             string `json:"topic"`
+	Internal          bool   `json:"internal"`
+	Partitions        int    `json:"partitions"`
+	ReplicationFactor int16  `json:"replication_factor"`
+	CleanupPolicy     string `json:"cleanup_policy"`
+	RetentionMS       string `json:"retention_ms"`
+	Retention         string `json:"retention"` // RetentionMS in words
+}
+
+// A Partition is a partition of a topic. Start and End are set by Describe only: the
+// offset of its first record, and the one behind its last; -1 when no leader tells.
+type Partition struct {
+	Partition int32   `json:"partition"`
+	Leader    int32   `json:"leader"` // -1 when there is none
+	Replicas  []int32 `json:"replicas"`
+	ISR       []int32 `json:"isr"` // in-sync replicas
+	Offline   []int32 `json:"offline_replicas"`
+	Start     int64   `json:"start_offset"`
+	End       int64   `json:"end_offset"`
+}
+
+// A Description is all there is to know of a topic.
+type Description struct {
+	Summary
+	Details []Partition `json:"partition_details"`
+	Configs []Config    `json:"configs"` // by key
+}
+
+func summary(name string, t Topic) Summary {
+	retention := t.Configs["retention.ms"].Value
+	return Summary{
+		Topic: name, Internal: t.Internal,
+		Partitions: len(t.Partitions), ReplicationFactor: t.replicationFactor(),
+		CleanupPolicy: t.Configs["cleanup.policy"].Value,
+		RetentionMS:   retention, Retention: Retention(retention),
+	}
+}
+
+// List returns the topics of the cluster by name, those internal to Kafka only on
+// demand. It makes two requests.
+func List(ctx context.Context, cl *kgo.Client, internal bool) ([]Summary, error) {
+	st, err := read(ctx, cl, nil, []string{"cleanup.policy", "retention.ms"})
+	if err != nil {
+		return nil, err
+	}
+	list := []Summary{}
+	for _, name := range slices.Sorted(maps.Keys(st.Topics)) {
+		if t := st.Topics[name]; internal || !t.Internal {
+			list = append(list, summary(name, t))
+		}
+	}
+	return list, nil
+}
+
+// Describe returns the named topics in the order of the names. One that doesn't
+// exist is a *kafka.UnknownTopicError.
+func Describe(ctx context.Context, cl *kgo.Client, names []string) ([]Description, error) {
+	st, err := Read(ctx, cl, names)
+	if err != nil {
+		return nil, err
+	}
+	var unknown []error
+	for _, name := range names {
+		if _, ok := st.Topics[name]; !ok {
+			unknown = append(unknown, kafka.Unknown(ctx, cl, name))
+		}
+	}
+	if len(unknown) > 0 {
+		return nil, errors.Join(unknown...)
+	}
+	if err := st.readOffsets(ctx, cl, names); err != nil {
+		return nil, err
+	}
+	list := make([]Description, len(names))
+	for i, name := range names {
+		t := st.Topics[name]
+		list[i] = Description{Summary: summary(name, t), Details: t.Partitions, Configs: slices.Collect(maps.Values(t.Configs))}
+		slices.SortFunc(list[i].Configs, func(a, b Config) int { return cmp.Compare(a.Key, b.Key) })
+	}
+	return list, nil
+}
+
+func (st State) readOffsets(ctx context.Context, cl *kgo.Client, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	adm := kadm.NewClient(cl)
+	starts, startErr := adm.ListStartOffsets(ctx, names...)
+	ends, endErr := adm.ListEndOffsets(ctx, names...)
+	if err := errors.Join(startErr, endErr); err != nil {
+		return fmt.Errorf("list offsets: %w", err)
+	}
+	for _, name := range names {
+		partitions := st.Topics[name].Partitions
+		for i, p := range partitions {
+			partitions[i].Start, partitions[i].End = listed(starts, name, p.Partition), listed(ends, name, p.Partition)
+		}
+	}
+	return nil
+}
+
+func listed(offsets kadm.ListedOffsets, topic string, partition int32) int64 {
+	o, ok := offsets.Lookup(topic, partition)
+	if !ok || o.Err != nil {
+		return -1
+	}
+	return o.Offset
+}
