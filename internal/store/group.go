@@ -1,0 +1,136 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/todoctl/todoctl/internal/task"
+)
+
+// maxGroup is the most requests that one transaction takes.
+const maxGroup = 512
+
+var errClosed = errors.New("the store is closed")
+
+// A request is a write that waits for its turn: a change, or marks.
+type request struct {
+	change    *task.Change
+	published []int64
+	failures  []task.Failure
+
+	result task.Result
+	err    error
+	done   chan struct{} // closed when result and err stand
+}
+
+// A group gathers the requests that come while a transaction is under way and
+// writes them with the next one. A lone request is written at once.
+type group struct {
+	write func(context.Context, []*request)
+	done  chan struct{}
+
+	mu      sync.Mutex
+	arrived sync.Cond // of waiting or closed
+	waiting []*request
+	closed  bool
+}
+
+// startGroup starts the goroutine that writes; close waits for it. ctx gives the
+// writes their values.
+func startGroup(ctx context.Context, write func(context.Context, []*request)) *group {
+	g := &group{write: write, done: make(chan struct{})}
+	g.arrived.L = &g.mu
+	go g.run(ctx)
+	return g
+}
+
+func (g *group) run(ctx context.Context) {
+	defer close(g.done)
+	for {
+		requests := g.take()
+		if requests == nil {
+			return
+		}
+		g.write(ctx, requests)
+		for _, r := range requests {
+			close(r.done)
+		}
+		// Those who were just answered may have their next request ready: with
+		// them the next transaction is a full one.
+		runtime.Gosched()
+	}
+}
+
+// take waits for requests; nil means that the group is closed and empty.
+func (g *group) take() []*request {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for len(g.waiting) == 0 {
+		if g.closed {
+			return nil
+		}
+		g.arrived.Wait()
+	}
+	n := min(len(g.waiting), maxGroup)
+	taken := slices.Clone(g.waiting[:n])
+	g.waiting = slices.Delete(g.waiting, 0, n)
+	return taken
+}
+
+// do has a request written and waits for the answer. When ctx ends first, a
+// request that still waits is withdrawn; of one under way the outcome stays
+// unknown.
+func (g *group) do(ctx context.Context, r *request) error {
+	r.done = make(chan struct{})
+	if err := g.add(ctx, r); err != nil {
+		return fmt.Errorf("%w: %w", task.ErrUnavailable, err)
+	}
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done():
+	}
+	if g.withdraw(r) {
+		return fmt.Errorf("%w: its turn didn't come in time: %w", task.ErrUnavailable, ctx.Err())
+	}
+	return fmt.Errorf("%w: no answer in time, it may have been made: %w", task.ErrUnavailable, ctx.Err())
+}
+
+func (g *group) add(ctx context.Context, r *request) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return errClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	g.waiting = append(g.waiting, r)
+	g.arrived.Signal()
+	return nil
+}
+
+// withdraw reports whether the request was still waiting.
+func (g *group) withdraw(r *request) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	i := slices.Index(g.waiting, r)
+	if i < 0 {
+		return false
+	}
+	g.waiting = slices.Delete(g.waiting, i, i+1)
+	return true
+}
+
+// close lets what waits be written, refuses what comes, and waits for the end.
+func (g *group) close() {
+	g.mu.Lock()
+	g.closed = true
+	g.arrived.Signal()
+	g.mu.Unlock()
+	<-g.done
+}

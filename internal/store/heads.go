@@ -1,0 +1,148 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/todoctl/todoctl/internal/task"
+)
+
+// window is how many rows beyond the limit Heads looks at in order of age before
+// it goes on from task to task.
+const window = 256
+
+// oldestHeads walks the oldest waiting rows and keeps the heads that are due: $1
+// rows are looked at, $3 found at most.
+const oldestHeads = `SELECT ` + eventColumns + ` FROM outbox o
+	WHERE o.published_at IS NULL AND o.parked_at IS NULL AND o.next_attempt_at <= $2
+	AND o.id <= coalesce((SELECT id FROM outbox WHERE published_at IS NULL AND parked_at IS NULL
+		ORDER BY id LIMIT 1 OFFSET $1), 9223372036854775807)
+	AND o.seq = (SELECT min(p.seq) FROM outbox p
+		WHERE p.topic = o.topic AND p.task_id = o.task_id AND p.published_at IS NULL)
+	ORDER BY o.id LIMIT $3`
+
+// beyondWindow finds out whether more rows wait than oldestHeads looks at.
+const beyondWindow = `SELECT id FROM outbox WHERE published_at IS NULL AND parked_at IS NULL
+	ORDER BY id LIMIT 1 OFFSET $1`
+
+// nextHeads jumps through the index from task to task, $3 of them at most, after
+// the task ($1, $2). However many rows a task has waiting, it costs one step.
+const nextHeads = `WITH RECURSIVE head(id, step) AS (
+	SELECT coalesce(
+		(SELECT id FROM outbox WHERE published_at IS NULL AND topic = $1 AND task_id > $2
+			ORDER BY topic, task_id, seq LIMIT 1),
+		(SELECT id FROM outbox WHERE published_at IS NULL AND topic > $1 ORDER BY topic, task_id, seq LIMIT 1)), 1
+	UNION ALL
+	SELECT coalesce(
+		(SELECT n.id FROM outbox n WHERE n.published_at IS NULL AND n.topic = o.topic AND n.task_id > o.task_id
+			ORDER BY n.topic, n.task_id, n.seq LIMIT 1),
+		(SELECT n.id FROM outbox n WHERE n.published_at IS NULL AND n.topic > o.topic
+			ORDER BY n.topic, n.task_id, n.seq LIMIT 1)), head.step + 1
+	FROM head JOIN outbox o ON o.id = head.id WHERE head.step < $3
+)
+SELECT ` + eventColumns + `, o.parked_at IS NULL AND o.next_attempt_at <= $4
+FROM head JOIN outbox o ON o.id = head.id ORDER BY head.step`
+
+// A headScan remembers where the walk from task to task stopped, so that each
+// task gets its turn. It is no more than that: which rows are heads is always the
+// database's word.
+type headScan struct {
+	mu    sync.Mutex
+	topic string
+	task  int64
+}
+
+// Heads returns the events that may be published now, oldest first: of each topic
+// and task only the one with the lowest unpublished sequence, unless it is parked
+// or its next attempt lies ahead. Where a few tasks crowd the front with thousands
+// of events each, the tasks behind them take turns.
+func (s *Store) Heads(ctx context.Context, limit int) ([]task.Event, error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	var heads []task.Event
+	var more bool
+	now := task.Timestamp(s.now())
+	err := s.db.read(ctx, query{
+		sql: oldestHeads, args: []any{limit + window, now, limit}, row: collectEvent(&heads),
+	})
+	if err == nil && len(heads) < limit {
+		err = s.db.read(ctx, query{sql: beyondWindow, args: []any{limit + window}, row: func(scanner) error {
+			more = true
+			return nil
+		}})
+	}
+	if err == nil && more {
+		heads, err = s.takeTurns(ctx, heads, limit)
+	}
+	if err != nil {
+		return nil, readError("read heads of the outbox", err)
+	}
+	return heads, nil
+}
+
+// takeTurns adds heads of the tasks that come after those of last time.
+func (s *Store) takeTurns(ctx context.Context, heads []task.Event, limit int) ([]task.Event, error) {
+	s.heads.mu.Lock()
+	defer s.heads.mu.Unlock()
+	var seen []task.Event
+	var due []bool
+	collect := collectEvent(&seen)
+	steps := limit + window
+	err := s.db.read(ctx, query{
+		sql:  nextHeads,
+		args: []any{s.heads.topic, s.heads.task, steps, task.Timestamp(s.now())},
+		row: func(scan scanner) error {
+			var isDue bool
+			err := collect(func(into ...any) error { return scan(append(into, &isDue)...) })
+			due = append(due, isDue)
+			return err
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	known := make(map[int64]bool, len(heads))
+	for _, e := range heads {
+		known[e.Row] = true
+	}
+	last := headScan{}
+	if len(seen) == steps {
+		last.topic, last.task = seen[steps-1].Topic, seen[steps-1].TaskID
+	}
+	for i, e := range seen {
+		if len(heads) == limit {
+			last.topic, last.task = seen[i-1].Topic, seen[i-1].TaskID
+			break
+		}
+		if due[i] && !known[e.Row] {
+			heads = append(heads, e)
+		}
+	}
+	s.heads.topic, s.heads.task = last.topic, last.task
+	slices.SortFunc(heads, func(x, y task.Event) int { return cmp.Compare(x.Row, y.Row) })
+	return heads, nil
+}
+
+// Backlog counts what has not reached the broker yet.
+func (s *Store) Backlog(ctx context.Context) (task.Backlog, error) {
+	var b task.Backlog
+	var oldest stamp
+	count := func(into *int64) func(scanner) error {
+		return func(scan scanner) error { return scan(into) }
+	}
+	err := s.db.read(ctx,
+		query{sql: "SELECT count(*) FROM outbox WHERE published_at IS NULL AND parked_at IS NULL", row: count(&b.Pending)},
+		query{sql: "SELECT count(*) FROM outbox WHERE published_at IS NULL AND parked_at IS NOT NULL", row: count(&b.Parked)},
+		query{
+			sql: "SELECT created_at FROM outbox WHERE published_at IS NULL AND parked_at IS NULL ORDER BY id LIMIT 1",
+			row: func(scan scanner) error { return scan(&oldest) },
+		})
+	if err != nil {
+		return task.Backlog{}, readError("count the outbox", err)
+	}
+	b.Oldest = oldest.value()
+	return b, nil
+}

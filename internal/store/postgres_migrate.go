@@ -1,0 +1,72 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// The advisory locks, besides a hash of the schema's name.
+const (
+	migrationLock = 0x7464_6d67
+	leaderLock    = 0x7464_6c64
+)
+
+// migratePostgres brings the schema up to date on a connection of its own. Of
+// several replicas one migrates, the others wait for it.
+func migratePostgres(ctx context.Context, config *pgx.ConnConfig) error {
+	steps, err := migrations("postgres")
+	if err != nil {
+		return err
+	}
+	config = config.Copy()
+	config.RuntimeParams["lock_timeout"] = "0" // ctx bounds the wait
+	config.RuntimeParams["statement_timeout"] = "0"
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer closeConn(ctx, conn)
+	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return stepUp(ctx, tx, steps) })
+}
+
+func stepUp(ctx context.Context, tx pgx.Tx, steps []migration) error {
+	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1, hashtext(current_schema()))", migrationLock); err != nil {
+		return err
+	}
+	var exists bool
+	if err := tx.QueryRow(ctx, "SELECT to_regclass('schema_migrations') IS NOT NULL").Scan(&exists); err != nil {
+		return err
+	}
+	if !exists {
+		if _, err := tx.Exec(ctx, createMigrations); err != nil {
+			return err
+		}
+	}
+	var version int
+	if err := tx.QueryRow(ctx, currentVersion).Scan(&version); err != nil {
+		return err
+	}
+	todo, err := pending(steps, version)
+	if err != nil {
+		return err
+	}
+	for _, m := range todo {
+		if _, err := tx.Exec(ctx, m.sql); err != nil {
+			return fmt.Errorf("migration %s: %w", m.name, err)
+		}
+		if _, err := tx.Exec(ctx, recordMigration, m.version, m.name, appliedAt()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// closeConn says goodbye, also when ctx has ended.
+func closeConn(ctx context.Context, conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = conn.Close(ctx) // nothing is lost with it
+}

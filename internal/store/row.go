@@ -1,0 +1,114 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/todoctl/todoctl/internal/task"
+)
+
+// maxReason is how much of a failure's reason is kept, in bytes.
+const maxReason = 1000
+
+// taskColumns are the columns that scanTask reads.
+const taskColumns = `id, user_id, title, description, completed, priority, tags, due_date, remind_at,
+	recurrence, recurrence_end, created_at, updated_at, completed_at, seq`
+
+// scanTask reads a row of taskColumns.
+func scanTask(scan scanner) (task.Task, error) {
+	var t task.Task
+	var rank int
+	var tags string
+	var due, remind, end, created, updated, completed stamp
+	err := scan(&t.ID, &t.UserID, &t.Title, &t.Description, &t.Completed, &rank, &tags, &due, &remind,
+		&t.Recurrence, &end, &created, &updated, &completed, &t.Sequence)
+	if err != nil {
+		return task.Task{}, err
+	}
+	if err := json.Unmarshal([]byte(tags), &t.Tags); err != nil {
+		return task.Task{}, fmt.Errorf("tags of task %d: %w", t.ID, err)
+	}
+	if rank < 0 || rank >= len(task.Priorities()) {
+		return task.Task{}, fmt.Errorf("priority of task %d: no rank %d", t.ID, rank)
+	}
+	t.Priority = task.Priorities()[rank]
+	t.DueDate, t.RemindAt, t.RecurrenceEnd, t.CompletedAt = due.t, remind.t, end.t, completed.t
+	t.CreatedAt, t.UpdatedAt = created.value(), updated.value()
+	return t, nil
+}
+
+// collectTask appends the row's task to a list.
+func collectTask(into *[]task.Task) func(scanner) error {
+	return func(scan scanner) error {
+		t, err := scanTask(scan)
+		*into = append(*into, t)
+		return err
+	}
+}
+
+// storedColumns are the columns that are written.
+const storedColumns = `id, user_id, title, title_lower, description, description_lower, completed, priority, tags,
+	due_date, remind_at, recurrence, recurrence_end, created_at, updated_at, completed_at, seq`
+
+// lower is the copy of a text that is searched and ordered by.
+func lower(s string) string { return strings.ToLower(s) }
+
+// eventColumns are the columns that collectEvent scans, of the outbox as o.
+const eventColumns = `o.id, CAST(o.event_id AS text), o.topic, o.type, o.task_id, o.seq, o.traceparent,
+	o.created_at, o.payload, o.attempts`
+
+// collectEvent appends the row's event to a list.
+func collectEvent(into *[]task.Event) func(scanner) error {
+	return func(scan scanner) error {
+		var e task.Event
+		var made stamp
+		err := scan(&e.Row, &e.ID, &e.Topic, &e.Type, &e.TaskID, &e.Sequence, &e.Traceparent,
+			&made, &e.Payload, &e.Attempts)
+		if err != nil {
+			return err
+		}
+		e.Time = made.value()
+		*into = append(*into, e)
+		return nil
+	}
+}
+
+// collectRow adds a row of taskColumns to the batch.
+func (b *batch) collectRow(scan scanner) error {
+	t, err := scanTask(scan)
+	if err != nil {
+		return err
+	}
+	b.rows[t.ID] = &row{task: t, stored: true}
+	return nil
+}
+
+// collectKey adds a row of user_id, key, fingerprint and answer to the batch.
+func (b *batch) collectKey(scan scanner) error {
+	var k saved
+	var answer string
+	if err := scan(&k.user, &k.key, &k.fingerprint, &answer); err != nil {
+		return err
+	}
+	if err := json.Unmarshal([]byte(answer), &k.task); err != nil {
+		return fmt.Errorf("answer to idempotency key %q: %w", k.key, err)
+	}
+	b.keys[k.keyID] = k
+	return nil
+}
+
+// answer is the task as idempotency_keys keeps it.
+func (k saved) answer() string {
+	text, _ := json.Marshal(k.task) // strings and numbers, and times of the years 1 to 9999
+	return string(text)
+}
+
+// reason is the text of a failure, as both databases can store it.
+func reason(f task.Failure) string {
+	text := strings.ToValidUTF8(strings.ReplaceAll(f.Reason, "\x00", ""), "\uFFFD")
+	if len(text) > maxReason {
+		text = strings.ToValidUTF8(text[:maxReason], "")
+	}
+	return text
+}

@@ -1,0 +1,137 @@
+// Package store keeps tasks and the outbox of their events, on PostgreSQL 15 or
+// later or in one SQLite file. It is the only package that knows SQL.
+//
+// It guarantees: a change and its events are written in one transaction or not at
+// all, and Change returns without an error only once they are on disk. Concurrent
+// changes share a transaction (group commit), yet each gets its own answer.
+// Events of a task have the sequences 1 to n without gaps. Every query is bound
+// to the user that it is made for.
+//
+// It doesn't publish, and it knows no HTTP. Where the answer to a COMMIT is lost
+// it can't tell whether the change was made: the error says so, and an
+// idempotency key makes it safe to ask again.
+package store
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/todoctl/todoctl/internal/task"
+)
+
+// Options are what a Store may be given; the zero value is complete.
+type Options struct {
+	Now func() time.Time // time.Now by default
+	Log *slog.Logger     // nothing is logged by default
+}
+
+// A Store is an open database. Its methods may be called by many goroutines.
+type Store struct {
+	db      database
+	changes *group // writes changes
+	marks   *group // writes what the relay reports; the same as changes on SQLite
+	changed chan struct{}
+	now     func() time.Time
+	log     *slog.Logger
+	failing atomic.Bool // the last write found the database unavailable
+	heads   headScan
+}
+
+// A database is what the Store needs of PostgreSQL or SQLite.
+type database interface {
+	// read runs queries on one snapshot.
+	read(ctx context.Context, queries ...query) error
+	// exec runs one statement in a transaction of its own and returns the number
+	// of rows that it touched.
+	exec(ctx context.Context, sql string, args ...any) (int, error)
+	// write runs a batch in one transaction.
+	write(ctx context.Context, b *batch) error
+	// verdict says what to do about an error of write.
+	verdict(err error) verdict
+	// dialect is the SQL that differs.
+	dialect() dialect
+	// sharedWriter reports whether all writes go one after the other anyway.
+	sharedWriter() bool
+	lead(ctx context.Context) (context.Context, func(), error)
+	close() error
+}
+
+// Open connects to the database that url names (postgres://, postgresql://,
+// sqlite:PATH, sqlite:///absolute/path or a plain path) and brings its schema up to
+// date; ctx bounds both. An error is one line that says what is wrong, where, and
+// what to do; it never holds the password.
+func Open(ctx context.Context, url string, opts Options) (*Store, error) {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	db, err := open(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{db: db, changed: make(chan struct{}, 1), now: opts.Now, log: opts.Log}
+	s.changes = startGroup(context.WithoutCancel(ctx), s.write)
+	s.marks = s.changes
+	if !db.sharedWriter() {
+		s.marks = startGroup(context.WithoutCancel(ctx), s.write)
+	}
+	return s, nil
+}
+
+func open(ctx context.Context, url string) (database, error) {
+	at, err := parseAddress(url)
+	if err != nil {
+		return nil, err
+	}
+	if at.path != "" {
+		return openSQLite(ctx, at.path)
+	}
+	return openPostgres(ctx, at.postgres)
+}
+
+// Close waits for the writes under way, fails those that come later, and
+// disconnects. Give up leadership first.
+func (s *Store) Close() error {
+	s.changes.close()
+	s.marks.close()
+	return s.db.close()
+}
+
+// Ping reports whether the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	var one int
+	err := s.db.read(ctx, query{sql: "SELECT count(*) FROM schema_migrations", row: func(scan scanner) error {
+		return scan(&one)
+	}})
+	return readError("ping", err)
+}
+
+// Changed receives a value after a commit that wrote events. It holds one at most:
+// whoever receives it looks for all that is new.
+func (s *Store) Changed() <-chan struct{} { return s.changed }
+
+// Lead blocks until this process is the only leader among all that share the
+// database, or ctx ends. The context that it returns, a child of ctx, ends when
+// leadership is lost; the function gives it up and must be called in the end. On
+// PostgreSQL a leader that was paused for 3 s has lost its place to another and may
+// learn of it late, up to 4 s after it goes on; on SQLite it keeps its place.
+func (s *Store) Lead(ctx context.Context) (context.Context, func(), error) {
+	leading, giveUp, err := s.db.lead(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("become leader: %w", err)
+	}
+	return leading, giveUp, nil
+}
+
+// readError wraps what kept a query from its answer.
+func readError(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w: %w", what, task.ErrUnavailable, err)
+}
