@@ -77,9 +77,16 @@ profiles:
 }
 
 func TestRunningStackBeforeDefault(t *testing.T) {
-	c, err := Load(Layers{LookupEnv: lookup(nil), Run: run(map[string]string{"api-url": "http://127.0.0.1:9001"})})
+	c, err := Load(Layers{
+		Flags:     map[string]string{"dapr-http-port": "0"},
+		LookupEnv: lookup(nil),
+		Run:       run(map[string]string{"api-url": "http://127.0.0.1:9001", "dapr-http-port": "40001"}),
+	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if c.Int("dapr-http-port") != 40001 {
+		t.Errorf("dapr-http-port = %d, want the port that was free", c.Int("dapr-http-port"))
 	}
 	if c.Get("api-url") != "http://127.0.0.1:9001" || c.Source("api-url") != "run.json" || c.Chosen("api-url") {
 		t.Errorf("api-url = %s from %s", c.Get("api-url"), c.Source("api-url"))

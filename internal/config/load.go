@@ -66,10 +66,12 @@ func (l Layers) value(s Setting, file map[string]string, path string) Value {
 	return Value{s.Key, s.Default, sourceDefault}
 }
 
-// fill puts the addresses of a running stack in the place of defaults.
+// fill puts the addresses of a running stack in the place of defaults, and of port
+// 0, which has no other meaning than the port that was free.
 func (c *Config) fill(run map[string]string) {
 	for _, s := range Settings() {
-		if v := run[s.Key]; s.Client && v != "" && c.Source(s.Key) == sourceDefault {
+		v, now := run[s.Key], c.values[s.Key]
+		if s.Client && v != "" && (now.Source == sourceDefault || now.Value == "0") {
 			c.values[s.Key] = Value{s.Key, v, sourceRun}
 		}
 	}

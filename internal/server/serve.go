@@ -67,7 +67,9 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, o ServeOptions) 
 	if err != nil {
 		err = fmt.Errorf("requests cut off after %s: %w", o.Grace, errors.Join(err, srv.Close()))
 	}
-	_ = <-served // http.ErrServerClosed, or what Shutdown has told already
+	if closed := <-served; !errors.Is(closed, http.ErrServerClosed) {
+		err = errors.Join(err, closed)
+	}
 	return err
 }
 
