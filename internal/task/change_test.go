@@ -113,7 +113,7 @@ func TestEventPayload(t *testing.T) {
 	}
 	want := `{"specversion":"1.0","id":"0198c2a0-0000-7000-8000-000000000001","source":"todo-backend","type":"task.created",` +
 		`"subject":"tasks/123","time":"2026-02-17T12:00:00.123456Z","datacontenttype":"application/json","partitionkey":"123","sequence":"1",` +
-		`"traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",` +
+		`"traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01","traceid":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",` +
 		`"data":{"event_type":"task.created","timestamp":"2026-02-17T12:00:00.123456Z","user_id":"u1","data":{"task_id":123,"user_id":"u1",` +
 		`"title":"Buy groceries","description":"","completed":false,"priority":"medium","tags":["home","food"],` +
 		`"due_date":"2026-02-19T12:00:00.123456Z","remind_at":null,"recurrence":"none","recurrence_end":null,` +

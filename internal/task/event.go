@@ -61,6 +61,7 @@ type cloudEvent struct {
 	PartitionKey    string    `json:"partitionkey"`
 	Sequence        string    `json:"sequence"`
 	Traceparent     string    `json:"traceparent,omitempty"`
+	TraceID         string    `json:"traceid,omitempty"` // the same: Dapr keeps a traceparent only beside it
 	Data            eventData `json:"data"`
 }
 
@@ -94,6 +95,7 @@ func newEvent(id, kind string, t Task, traceparent string, now time.Time) (Event
 		PartitionKey:    strconv.FormatInt(t.ID, 10),
 		Sequence:        strconv.FormatInt(t.Sequence, 10),
 		Traceparent:     traceparent,
+		TraceID:         traceparent,
 		Data: eventData{
 			EventType: kind,
 			Timestamp: stamp,
