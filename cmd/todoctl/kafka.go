@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/todoctl/todoctl/internal/kafka"
+)
+
+func kafkaOptions(brokers []string) kafka.Options { return kafka.Options{Brokers: brokers} }
+
+func kafkaClient(brokers []string, extra ...kgo.Opt) (*kgo.Client, error) {
+	return kafka.NewClient(kafkaOptions(brokers), extra...)
+}
+
+// cluster returns a client of a cluster that answers; the caller closes it.
+func cluster(ctx context.Context, brokers []string, extra ...kgo.Opt) (*kgo.Client, error) {
+	client, err := kafkaClient(brokers, extra...)
+	if err != nil {
+		return nil, err
+	}
+	if err := kafka.Reach(ctx, client, 0); err != nil {
+		client.Close()
+		return nil, err
+	}
+	return client, nil
+}
+
+// cluster returns a client of the cluster that a command's settings name.
+func (a *app) cluster(cmd *cobra.Command) (*kgo.Client, error) {
+	cfg, err := a.load(cmd)
+	if err != nil {
+		return nil, err
+	}
+	return cluster(cmd.Context(), cfg.List("brokers"))
+}
+
+// completeTopics offers the names of the cluster's topics.
+func (a *app) completeTopics(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	cfg, err := a.load(cmd)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), time.Second)
+	defer cancel()
+	client, err := cluster(ctx, cfg.List("brokers"))
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	defer client.Close()
+	found, err := kadm.NewClient(client).ListTopics(ctx)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return found.Names(), cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"todoctl": main})
+}
+
+// Every user-visible behaviour has a script that runs the real program; where it
+// needs a broker or a sidecar they are real too.
+func TestScripts(t *testing.T) {
+	daprd := findDaprd(t)
+	needKcat(t)
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireUniqueNames:  true,
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("TODOCTL_DAPRD", daprd)
+			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("BIN", strings.Split(env.Getenv("PATH"), string(os.PathListSeparator))[0])
+			return freePorts(filepath.Join(env.WorkDir, "todoctl.yaml"))
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"waitfile":  waitFile,
+			"addresses": addresses,
+			"broker":    broker,
+			"recreate":  recreate,
+			"squat":     squat,
+			"freeaddr":  freeAddr,
+			"gone":      gone,
+			"until":     until,
+		},
+	})
+}
+
+// freePorts writes settings under which scripts run side by side.
+func freePorts(path string) error {
+	return os.WriteFile(path, []byte(`api-addr: 127.0.0.1:0
+broker-addr: 127.0.0.1:0
+dapr-http-port: 0
+dapr-grpc-port: 0
+`), 0o600)
+}
+
+// findDaprd is the sidecar that the tests run: `make test` names the one it built.
+func findDaprd(t *testing.T) string {
+	t.Helper()
+	path := os.Getenv("TODOCTL_DAPRD")
+	if path == "" {
+		path = "../../bin/daprd"
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(abs); err != nil {
+		missing(t, "no sidecar: run `make daprd`, or set TODOCTL_DAPRD")
+	}
+	return abs
+}
+
+func needKcat(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("kcat"); err != nil {
+		missing(t, "kcat, which reads the events back, is not installed")
+	}
+}
+
+// missing skips a test for want of a program; in CI that is a failure.
+func missing(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
+
+// patience bounds every wait of a script.
+const patience = time.Minute
+
+// poll tries until the condition holds.
+func poll(ts *testscript.TestScript, what string, holds func() bool) {
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			ts.Fatalf("waited %s for %s", patience, what)
+		}
+	}
+}
+
+// waitfile FILE: until the file is there.
+func waitFile(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[0])
+	poll(ts, args[0], func() bool { _, err := os.Stat(path); return err == nil })
+}
+
+// addresses [FILE]: sets API, BROKER, DAPR_PORT, GRPC_PORT, SIDECAR_PID and DEV_PID
+// from run.json or a ready file.
+func addresses(ts *testscript.TestScript, _ bool, args []string) {
+	file := ".todoctl/run.json"
+	if len(args) > 0 {
+		file = args[0]
+	}
+	var run struct {
+		API     string   `json:"api_addr"`
+		Brokers []string `json:"brokers"`
+		HTTP    int      `json:"dapr_http_port"`
+		GRPC    int      `json:"dapr_grpc_port"`
+		Sidecar int      `json:"sidecar_pid"`
+		PID     int      `json:"pid"`
+	}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(file)), &run))
+	ts.Setenv("API", "http://"+run.API)
+	ts.Setenv("BROKER", run.Brokers[0])
+	ts.Setenv("DAPR_PORT", strconv.Itoa(run.HTTP))
+	ts.Setenv("GRPC_PORT", strconv.Itoa(run.GRPC))
+	ts.Setenv("SIDECAR_PID", strconv.Itoa(run.Sidecar))
+	ts.Setenv("DEV_PID", strconv.Itoa(run.PID))
+}
+
+// broker: starts an empty broker in this process and sets BROKER.
+func broker(ts *testscript.TestScript, _ bool, _ []string) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	ts.Check(err)
+	ts.Defer(cluster.Close)
+	ts.Setenv("BROKER", cluster.ListenAddrs()[0])
+}
+
+// recreate TOPIC PARTITIONS: makes the topic anew on BROKER, with other partitions.
+func recreate(ts *testscript.TestScript, _ bool, args []string) {
+	partitions, err := strconv.ParseInt(args[1], 10, 32)
+	ts.Check(err)
+	client, err := kafkaClient([]string{ts.Getenv("BROKER")})
+	ts.Check(err)
+	defer client.Close()
+	admin, ctx := kadm.NewClient(client), context.Background()
+	_, err = admin.DeleteTopic(ctx, args[0])
+	ts.Check(err)
+	_, err = admin.CreateTopic(ctx, int32(partitions), 1, nil, args[0])
+	ts.Check(err)
+}
+
+// freeaddr VAR: sets VAR to an address that is free.
+func freeAddr(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv(args[0], l.Addr().String())
+	ts.Check(l.Close())
+}
+
+// squat VAR: takes a port and sets VAR to its address.
+func squat(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { _ = l.Close() })
+	ts.Setenv(args[0], l.Addr().String())
+}
+
+// gone PID: until no process has that id.
+func gone(ts *testscript.TestScript, _ bool, args []string) {
+	pid, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	poll(ts, "the end of process "+args[0], func() bool { return syscall.Kill(pid, 0) != nil })
+}
+
+// until PATTERN COMMAND ARG...: runs the command again and again until its output
+// has the text.
+func until(ts *testscript.TestScript, _ bool, args []string) {
+	poll(ts, args[0]+" from "+strings.Join(args[1:], " "), func() bool {
+		_ = ts.Exec(args[1], args[2:]...)
+		return strings.Contains(ts.ReadFile("stdout"), args[0])
+	})
+}
