@@ -101,7 +101,9 @@ func (a *app) runTail(cmd *cobra.Command, topics []string, f tailFlags) error {
 	}
 	appendRecord := a.recordFormat(cmd)
 	var line []byte
-	err = kafka.Tail(cmd.Context(), kafkaOptions(cfg.List("brokers")), t, func(records []*kgo.Record) error {
+	ctx, stop := untilReaderGone(cmd.Context(), a.stdout)
+	defer stop()
+	err = kafka.Tail(ctx, kafkaOptions(cfg.List("brokers")), t, func(records []*kgo.Record) error {
 		for _, r := range records {
 			line = appendRecord(line[:0], r)
 			if _, err := out.Write(line); err != nil {
@@ -110,6 +112,9 @@ func (a *app) runTail(cmd *cobra.Command, topics []string, f tailFlags) error {
 		}
 		return nil
 	})
+	if ctx.Err() != nil && cmd.Context().Err() == nil {
+		return nil // the reader has seen enough
+	}
 	if flushErr := out.Flush(); err == nil {
 		err = flushErr
 	}

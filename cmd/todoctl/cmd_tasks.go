@@ -100,6 +100,9 @@ func (a *app) tasksListCommand() *cobra.Command {
 		Example: "  todoctl tasks list --status pending --sort due_date\n  todoctl tasks list --search groceries --json | jq '.tasks[].title'",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if limit < 0 {
+				return usagef("--limit %d: must be 0, for all, or more", limit)
+			}
 			api, err := a.client(cmd)
 			if err != nil {
 				return err
@@ -227,7 +230,7 @@ func (a *app) tasksRemoveCommand() *cobra.Command {
 					return err
 				}
 				if !yes {
-					if err := a.confirm(fmt.Sprintf("delete task %d, %q", id, ui.Clean(t.Title))); err != nil {
+					if err := a.confirm(fmt.Sprintf("delete %q", t.Title)); err != nil {
 						return err
 					}
 				}

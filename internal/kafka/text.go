@@ -47,13 +47,22 @@ func (f *TextFormatter) AppendText(dst []byte, r *kgo.Record) []byte {
 	where := r.Topic + "[" + strconv.Itoa(int(r.Partition)) + "]@" + strconv.FormatInt(r.Offset, 10)
 
 	l := line{dst: dst, color: f.Color, limit: f.Width}
-	l.put(r.Timestamp.In(loc).Format("2006-01-02 15:04:05.000"), dim)
+	l.put(r.Timestamp.In(loc).Format(f.layout()), dim)
 	f.where = l.column(where, cyan, f.where)
 	f.kind = l.column(e.Type, green, f.kind)
 	f.key = l.column(string(r.Key), bold, f.key)
 	l.put("  ", "")
 	l.summary(r, e)
 	return append(l.dst, '\n')
+}
+
+// layout is that of the time: short on a narrow terminal, to leave room for what the
+// record says.
+func (f *TextFormatter) layout() string {
+	if f.Width > 0 && f.Width < 100 {
+		return "01-02 15:04:05"
+	}
+	return "2006-01-02 15:04:05.000"
 }
 
 // A line is being written.
