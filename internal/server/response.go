@@ -107,7 +107,9 @@ func (s *server) finish(w *response, r *http.Request, began time.Time) {
 func (s *server) logRequest(w *response, r *http.Request, took time.Duration) {
 	level := slog.LevelDebug
 	panicked, isPanic := errors.AsType[*panicError](w.err)
-	if w.status >= http.StatusInternalServerError || isPanic {
+	// A database that is away fails every request: the store tells of that, once.
+	away := w.status == http.StatusServiceUnavailable
+	if w.status >= http.StatusInternalServerError && !away || isPanic {
 		level = slog.LevelWarn
 	}
 	if !s.log.Enabled(r.Context(), level) {

@@ -75,7 +75,7 @@ func TestLog(t *testing.T) {
 	}{
 		{nil, "level=DEBUG msg=request method=GET route=/api/{user_id}/tasks/{id} status=200 duration=0s user=u1"},
 		{task.ErrNotFound, `level=DEBUG msg=request method=GET route=/api/{user_id}/tasks/{id} status=404 duration=0s user=u1 err="task not found"`},
-		{fmt.Errorf("begin: %w", task.ErrUnavailable), `level=WARN msg=request method=GET route=/api/{user_id}/tasks/{id} status=503 duration=0s user=u1 err="begin: the store can't take the change now"`},
+		{fmt.Errorf("begin: %w", task.ErrUnavailable), `level=DEBUG msg=request method=GET route=/api/{user_id}/tasks/{id} status=503 duration=0s user=u1 err="begin: the store can't take the change now"`},
 		{errors.New("disk full"), `level=WARN msg=request method=GET route=/api/{user_id}/tasks/{id} status=500 duration=0s user=u1 err="disk full"`},
 	} {
 		a := newAPI(withStore(func(context.Context) error { return c.err }))
