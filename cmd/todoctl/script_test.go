@@ -34,6 +34,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
+			env.Values["t"] = env.T()
 			env.Setenv("TODOCTL_DAPRD", daprd)
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("BIN", strings.Split(env.Getenv("PATH"), string(os.PathListSeparator))[0])
@@ -48,6 +49,8 @@ func TestScripts(t *testing.T) {
 			"freeaddr":  freeAddr,
 			"gone":      gone,
 			"until":     until,
+			"postgres":  postgres,
+			"park":      park,
 		},
 	})
 }

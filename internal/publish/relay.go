@@ -101,6 +101,7 @@ type Relay struct {
 
 // NewRelay makes a Relay. It panics when the metrics are registered already.
 func NewRelay(o RelayOptions) *Relay {
+	o = withFailpoints(o)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

@@ -104,9 +104,11 @@ func (s *Store) takeTurns(ctx context.Context, heads []task.Event, limit int) ([
 	if err != nil {
 		return nil, err
 	}
-	known := make(map[int64]bool, len(heads))
+	// The rows were read at another moment than the heads: a task may have come by
+	// another head meanwhile.
+	known := make(map[place]bool, len(heads))
 	for _, e := range heads {
-		known[e.Row] = true
+		known[place{e.Topic, e.TaskID}] = true
 	}
 	last := headScan{}
 	if len(seen) == steps {
@@ -117,7 +119,7 @@ func (s *Store) takeTurns(ctx context.Context, heads []task.Event, limit int) ([
 			last.topic, last.task = seen[i-1].Topic, seen[i-1].TaskID
 			break
 		}
-		if due[i] && !known[e.Row] {
+		if due[i] && !known[place{e.Topic, e.TaskID}] {
 			heads = append(heads, e)
 		}
 	}
@@ -129,20 +131,27 @@ func (s *Store) takeTurns(ctx context.Context, heads []task.Event, limit int) ([
 // Backlog counts what has not reached the broker yet.
 func (s *Store) Backlog(ctx context.Context) (task.Backlog, error) {
 	var b task.Backlog
-	var oldest stamp
+	if err := s.db.read(ctx, backlogQueries(&b)...); err != nil {
+		return task.Backlog{}, readError("count the outbox", err)
+	}
+	return b, nil
+}
+
+func backlogQueries(b *task.Backlog) []query {
 	count := func(into *int64) func(scanner) error {
 		return func(scan scanner) error { return scan(into) }
 	}
-	err := s.db.read(ctx,
-		query{sql: "SELECT count(*) FROM outbox WHERE published_at IS NULL AND parked_at IS NULL", row: count(&b.Pending)},
-		query{sql: "SELECT count(*) FROM outbox WHERE published_at IS NULL AND parked_at IS NOT NULL", row: count(&b.Parked)},
-		query{
+	return []query{
+		{sql: "SELECT count(*) FROM outbox WHERE published_at IS NULL AND parked_at IS NULL", row: count(&b.Pending)},
+		{sql: "SELECT count(*) FROM outbox WHERE published_at IS NULL AND parked_at IS NOT NULL", row: count(&b.Parked)},
+		{
 			sql: "SELECT created_at FROM outbox WHERE published_at IS NULL AND parked_at IS NULL ORDER BY id LIMIT 1",
-			row: func(scan scanner) error { return scan(&oldest) },
-		})
-	if err != nil {
-		return task.Backlog{}, readError("count the outbox", err)
+			row: func(scan scanner) error {
+				var oldest stamp
+				err := scan(&oldest)
+				b.Oldest = oldest.value()
+				return err
+			},
+		},
 	}
-	b.Oldest = oldest.value()
-	return b, nil
 }

@@ -50,9 +50,14 @@ func migrations(kind string) ([]migration, error) {
 // newer todoctl has migrated is refused.
 func pending(list []migration, version int) ([]migration, error) {
 	if version > len(list) {
-		return nil, fmt.Errorf("its schema has version %d, %w; this one knows versions up to %d: use the newer one", version, errSchema, len(list))
+		return nil, newer(version, len(list))
 	}
 	return list[version:], nil
+}
+
+// newer refuses a schema of a version that this todoctl doesn't know.
+func newer(version, known int) error {
+	return fmt.Errorf("its schema has version %d, %w; this one knows versions up to %d: use the newer one", version, errSchema, known)
 }
 
 const (

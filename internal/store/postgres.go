@@ -23,15 +23,31 @@ type postgres struct {
 	reserve []int64 // ids for tasks, taken from the sequence; only the changes' group uses it
 }
 
-func openPostgres(ctx context.Context, url string) (*postgres, error) {
+func openPostgres(ctx context.Context, url string, how opening) (*postgres, error) {
+	p, err := connectPostgres(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	if how == makeSchema {
+		_, err = migratePostgres(ctx, p.reads.Config().ConnConfig)
+	} else {
+		err = checkSchema(ctx, p)
+	}
+	if err != nil {
+		_ = p.close() // the first error counts
+		return nil, p.explain(err)
+	}
+	return p, nil
+}
+
+// connectPostgres makes the pools, whose connections are opened when they are first
+// used.
+func connectPostgres(ctx context.Context, url string) (*postgres, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil { // its text could hold the password
 		return nil, errors.New("the PostgreSQL URL can't be read: write postgres://user:password@host:5432/name, with special characters of the password percent-encoded")
 	}
 	settings(config)
-	if err := migratePostgres(ctx, config.ConnConfig); err != nil {
-		return nil, explain(describePostgres(&config.ConnConfig.Config), err)
-	}
 	writing := config.Copy()
 	writing.MaxConns = writeConns
 	writing.AfterConnect = durable
@@ -44,6 +60,10 @@ func openPostgres(ctx context.Context, url string) (*postgres, error) {
 		return nil, explain(describePostgres(&config.ConnConfig.Config), err)
 	}
 	return p, nil
+}
+
+func (p *postgres) explain(err error) error {
+	return explain(describePostgres(&p.reads.Config().ConnConfig.Config), err)
 }
 
 // settings are those of every connection, unless the URL sets them. The outbox goes
@@ -113,7 +133,12 @@ func (p *postgres) exec(ctx context.Context, sql string, args ...any) (int, erro
 }
 
 func (*postgres) dialect() dialect {
-	return dialect{contains: "strpos(%s, ?) > 0", hasTags: "tags @> ?::jsonb"}
+	return dialect{
+		kind:      "postgres",
+		hasSchema: hasSchemaPostgres,
+		contains:  "strpos(%s, ?) > 0",
+		hasTags:   "tags @> ?::jsonb",
+	}
 }
 
 func (*postgres) sharedWriter() bool { return false }
@@ -151,7 +176,7 @@ func explain(name string, err error) error {
 	switch {
 	case errors.As(err, &answer):
 		cause, hint = answer.Message, advice(answer.Code)
-	case errors.Is(err, errSchema):
+	case errors.Is(err, errSchema), errors.Is(err, errBehind):
 		return fmt.Errorf("open %s: %w", name, err)
 	}
 	return &openError{fmt.Sprintf("open %s: %s: %s", name, cause, hint), err}

@@ -80,6 +80,24 @@ func tryLead(ctx context.Context, conn *pgx.Conn) (leader bool, err error) {
 	return leader, err
 }
 
+// The lock of a session is two keys: the second, a signed hash, stands in pg_locks
+// as the unsigned number of the same bits. Who may not see another's session gets
+// no address.
+const holderOfLock = `SELECT coalesce(host(a.client_addr) || ':' || a.client_port, '')
+	FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+	WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 AND l.classid = $1
+	AND l.objid = (hashtext(current_schema())::bigint & 4294967295)::oid
+	AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())`
+
+func (p *postgres) leader(ctx context.Context) (Leader, error) {
+	var l Leader
+	err := p.read(ctx, query{sql: holderOfLock, args: []any{leaderLock}, row: func(scan scanner) error {
+		l.Leads = true
+		return scan(&l.Addr)
+	}})
+	return l, err
+}
+
 // hold keeps the connection alive until leadership is given up, ctx ends or the
 // connection breaks. The function it returns waits for the lock to be free.
 func hold(ctx context.Context, conn *pgx.Conn) (context.Context, func()) {

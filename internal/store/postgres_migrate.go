@@ -14,54 +14,61 @@ const (
 	leaderLock    = 0x7464_6c64
 )
 
-// migratePostgres brings the schema up to date on a connection of its own. Of
-// several replicas one migrates, the others wait for it.
-func migratePostgres(ctx context.Context, config *pgx.ConnConfig) error {
+const hasSchemaPostgres = "SELECT to_regclass('schema_migrations') IS NOT NULL"
+
+// migratePostgres brings the schema up to date on a connection of its own and
+// returns the steps that it took. Of several replicas one migrates, the others wait
+// for it.
+func migratePostgres(ctx context.Context, config *pgx.ConnConfig) (done []migration, err error) {
 	steps, err := migrations("postgres")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	config = config.Copy()
 	config.RuntimeParams["lock_timeout"] = "0" // ctx bounds the wait
 	config.RuntimeParams["statement_timeout"] = "0"
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer closeConn(ctx, conn)
-	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return stepUp(ctx, tx, steps) })
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		done, err = stepUp(ctx, tx, steps)
+		return err
+	})
+	return done, err
 }
 
-func stepUp(ctx context.Context, tx pgx.Tx, steps []migration) error {
+func stepUp(ctx context.Context, tx pgx.Tx, steps []migration) ([]migration, error) {
 	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1, hashtext(current_schema()))", migrationLock); err != nil {
-		return err
+		return nil, err
 	}
 	var exists bool
-	if err := tx.QueryRow(ctx, "SELECT to_regclass('schema_migrations') IS NOT NULL").Scan(&exists); err != nil {
-		return err
+	if err := tx.QueryRow(ctx, hasSchemaPostgres).Scan(&exists); err != nil {
+		return nil, err
 	}
 	if !exists {
 		if _, err := tx.Exec(ctx, createMigrations); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	var version int
 	if err := tx.QueryRow(ctx, currentVersion).Scan(&version); err != nil {
-		return err
+		return nil, err
 	}
 	todo, err := pending(steps, version)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, m := range todo {
 		if _, err := tx.Exec(ctx, m.sql); err != nil {
-			return fmt.Errorf("migration %s: %w", m.name, err)
+			return nil, fmt.Errorf("migration %s: %w", m.name, err)
 		}
 		if _, err := tx.Exec(ctx, recordMigration, m.version, m.name, appliedAt()); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return todo, nil
 }
 
 // closeConn says goodbye, also when ctx has ended.

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/todoctl/todoctl/internal/failpoint"
 	"github.com/todoctl/todoctl/internal/task"
 )
 
@@ -75,15 +76,39 @@ func (p *postgres) write(ctx context.Context, b *batch) error {
 		}
 		tx = &pgx.Batch{}
 	}
-	b.ids, p.reserve = p.reserve, nil // never used twice, whatever becomes of the transaction
-	b.decide()
-	p.reserve = b.ids
+	p.decide(b)
 	if !b.writes() && !reads {
 		return nil
 	}
 	p.queueWrites(tx, b)
 	tx.Queue("COMMIT").Exec(committed)
-	return conn.SendBatch(ctx, tx).Close()
+	if err := failpoint.Hit("before-commit"); err != nil {
+		return err
+	}
+	if err := conn.SendBatch(ctx, tx).Close(); err != nil {
+		return err
+	}
+	return failpoint.Hit("after-commit")
+}
+
+// decide gives created tasks their ids. Marks have a group of their own, which must
+// not touch the reserve.
+func (p *postgres) decide(b *batch) {
+	if b.creates == 0 {
+		b.decide()
+		return
+	}
+	b.ids, p.reserve = p.reserve, nil // never used twice, whatever becomes of the transaction
+	b.decide()
+	p.reserve = b.ids
+}
+
+// lacking is how many ids the creations of a batch need beyond the reserve.
+func (p *postgres) lacking(b *batch) int {
+	if b.creates == 0 {
+		return 0
+	}
+	return b.creates - len(p.reserve)
 }
 
 // committed checks that COMMIT didn't turn into a ROLLBACK.
@@ -97,17 +122,18 @@ func committed(tag pgconn.CommandTag) error {
 // queueReads asks for what decide needs and reports whether that is anything.
 func (p *postgres) queueReads(tx *pgx.Batch, b *batch) bool {
 	before := tx.Len()
-	if want := b.wantedKeys(); want != nil {
-		users := column(want, func(k keyID) string { return k.user })
-		keys := column(want, func(k keyID) string { return k.key })
-		tx.Queue(readKeys, users, keys).Query(func(rows pgx.Rows) error { return each(rows, b.collectKey) })
-	}
 	if want := b.wantedTasks(); want != nil {
 		ids := column(want, func(w wanted) int64 { return w.id })
 		users := column(want, func(w wanted) string { return w.user })
 		tx.Queue(lockTasks, ids, users).Query(func(rows pgx.Rows) error { return each(rows, b.collectRow) })
 	}
-	if lacking := b.creates - len(p.reserve); lacking > 0 {
+	// After the lock: whoever held it may have made this very request, with its key.
+	if want := b.wantedKeys(); want != nil {
+		users := column(want, func(k keyID) string { return k.user })
+		keys := column(want, func(k keyID) string { return k.key })
+		tx.Queue(readKeys, users, keys).Query(func(rows pgx.Rows) error { return each(rows, b.collectKey) })
+	}
+	if lacking := p.lacking(b); lacking > 0 {
 		p.queueIDs(tx, lacking)
 	}
 	return tx.Len() > before
@@ -149,7 +175,7 @@ func (p *postgres) queueWrites(tx *pgx.Batch, b *batch) {
 	}
 	queueMarks(tx, b)
 	// With the ids for the next batch at hand, that one needs no round trip for them.
-	if lacking := b.creates - len(p.reserve); lacking > 0 {
+	if lacking := p.lacking(b); lacking > 0 {
 		p.queueIDs(tx, lacking)
 	}
 }

@@ -23,8 +23,10 @@ type scanner func(into ...any) error
 
 // A dialect is the SQL that differs between the databases. ? is a value.
 type dialect struct {
-	contains string // the column named first holds the text, literally
-	hasTags  string // tags has all in a JSON array
+	kind      string // the folder of its migrations
+	hasSchema string // whether schema_migrations is there
+	contains  string // the column named first holds the text, literally
+	hasTags   string // tags has all in a JSON array
 }
 
 // Task returns a user's task, or task.ErrNotFound.

@@ -23,7 +23,10 @@ const (
 	readConns = 4
 )
 
-var errReplaced = errors.New("the file was moved, deleted or replaced while it was open: restart")
+var (
+	errReplaced = errors.New("the file was moved, deleted or replaced while it was open: restart")
+	errNoFile   = errors.New("there is no such file: name another; 'todoctl serve' and 'todoctl migrate up' create one")
+)
 
 // A sqliteDB is a SQLite file: one connection that writes, some that read and
 // never keep a checkpoint waiting for long.
@@ -35,18 +38,33 @@ type sqliteDB struct {
 	prepared statements
 }
 
-func openSQLite(ctx context.Context, path string) (*sqliteDB, error) {
+func openSQLite(ctx context.Context, path string, how opening) (*sqliteDB, error) {
 	db := &sqliteDB{path: path}
-	err := db.open(ctx)
+	err := db.open(ctx, how)
 	if err != nil {
 		_ = db.close() // the first error counts
-		return nil, explainSQLite(path, err)
+		return nil, db.explain(err)
 	}
 	return db, nil
 }
 
-func (db *sqliteDB) open(ctx context.Context) error {
-	if err := db.touch(); err != nil {
+func (db *sqliteDB) open(ctx context.Context, how opening) error {
+	if err := db.connect(how); err != nil {
+		return err
+	}
+	if how == makeSchema {
+		if _, err := migrateSQLite(ctx, db.writer); err != nil {
+			return err
+		}
+	} else if err := checkSchema(ctx, db); err != nil {
+		return err
+	}
+	return db.prepared.prepare(ctx, db.writer)
+}
+
+// connect makes the pools, whose connections are opened when they are first used.
+func (db *sqliteDB) connect(how opening) error {
+	if err := db.touch(how); err != nil {
 		return err
 	}
 	var err error
@@ -59,16 +77,20 @@ func (db *sqliteDB) open(ctx context.Context) error {
 	}
 	db.reader.SetMaxOpenConns(readConns)
 	db.reader.SetMaxIdleConns(readConns)
-	if err := migrateSQLite(ctx, db.writer); err != nil {
-		return err
-	}
-	return db.prepared.prepare(ctx, db.writer)
+	return nil
 }
 
-// touch creates the file, for its owner only since it holds people's tasks; SQLite
-// gives the files beside it the same mode.
-func (db *sqliteDB) touch() error {
-	file, err := os.OpenFile(db.path, os.O_RDWR|os.O_CREATE, 0o600)
+// touch creates the file where that is wanted, for its owner only since it holds
+// people's tasks; SQLite gives the files beside it the same mode.
+func (db *sqliteDB) touch(how opening) error {
+	flags := os.O_RDWR
+	if how == makeSchema {
+		flags |= os.O_CREATE
+	}
+	file, err := os.OpenFile(db.path, flags, 0o600)
+	if how == asItIs && errors.Is(err, fs.ErrNotExist) {
+		return errNoFile
+	}
 	if err != nil {
 		return err
 	}
@@ -134,8 +156,10 @@ func (db *sqliteDB) exec(ctx context.Context, statement string, args ...any) (in
 
 func (*sqliteDB) dialect() dialect {
 	return dialect{
-		contains: "instr(%s, ?) > 0",
-		hasTags:  "NOT EXISTS (SELECT value FROM json_each(?) EXCEPT SELECT value FROM json_each(tags))",
+		kind:      "sqlite",
+		hasSchema: hasSchemaSQLite,
+		contains:  "instr(%s, ?) > 0",
+		hasTags:   "NOT EXISTS (SELECT value FROM json_each(?) EXCEPT SELECT value FROM json_each(tags))",
 	}
 }
 
@@ -169,15 +193,16 @@ func code(err error) int {
 	return failure.Code() & 0xff
 }
 
-// explainSQLite makes one line of why a file can't be opened, with what to do.
-func explainSQLite(path string, err error) error {
+// explain makes one line of why a file can't be opened, with what to do.
+func (db *sqliteDB) explain(err error) error {
+	path := db.path
 	cause, hint := strings.Join(strings.Fields(err.Error()), " "), "check the file"
 	var file *fs.PathError
 	if errors.As(err, &file) {
 		cause = file.Err.Error()
 	}
 	switch {
-	case errors.Is(err, errSchema):
+	case errors.Is(err, errSchema), errors.Is(err, errBehind), errors.Is(err, errNoFile):
 		return fmt.Errorf("open SQLite %s: %w", path, err)
 	case errors.Is(err, fs.ErrNotExist):
 		hint = "create the folder " + filepath.Dir(path)

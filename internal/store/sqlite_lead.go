@@ -2,7 +2,10 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -11,7 +14,7 @@ import (
 // lead locks a file beside the database. The system frees the lock when its
 // process ends; a leader that is merely paused keeps it.
 func (db *sqliteDB) lead(ctx context.Context) (context.Context, func(), error) {
-	lock := flock.New(db.path + ".leader")
+	lock := flock.New(db.lockPath())
 	if _, err := lock.TryLockContext(ctx, 200*time.Millisecond); err != nil {
 		return nil, nil, fmt.Errorf("lock %s: %w", lock.Path(), err)
 	}
@@ -20,4 +23,20 @@ func (db *sqliteDB) lead(ctx context.Context) (context.Context, func(), error) {
 		end()
 		_ = lock.Close() // it only holds a lock, which is free now either way
 	}, nil
+}
+
+func (db *sqliteDB) lockPath() string { return db.path + ".leader" }
+
+// leader tries the lock for a moment, as a reader, so that two who ask don't see
+// each other. It doesn't create the file.
+func (db *sqliteDB) leader(context.Context) (Leader, error) {
+	lock := flock.New(db.lockPath(), flock.SetFlag(os.O_RDONLY))
+	free, err := lock.TryRLock()
+	if errors.Is(err, fs.ErrNotExist) {
+		return Leader{}, nil // nobody ever led
+	}
+	if err != nil {
+		return Leader{}, fmt.Errorf("try %s: %w", lock.Path(), err)
+	}
+	return Leader{Leads: !free}, lock.Close()
 }

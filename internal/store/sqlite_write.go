@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 
+	"github.com/todoctl/todoctl/internal/failpoint"
 	"github.com/todoctl/todoctl/internal/task"
 )
 
@@ -77,7 +78,13 @@ func (db *sqliteDB) write(ctx context.Context, b *batch) error {
 			return err
 		}
 	}
-	return tx.Commit()
+	if err := failpoint.Hit("before-commit"); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	return failpoint.Hit("after-commit")
 }
 
 // inPlace checks that the path still leads to the open file: SQLite would go on

@@ -56,6 +56,10 @@ type database interface {
 	// sharedWriter reports whether all writes go one after the other anyway.
 	sharedWriter() bool
 	lead(ctx context.Context) (context.Context, func(), error)
+	// leader tells whether anybody leads, without standing for it.
+	leader(ctx context.Context) (Leader, error)
+	// explain makes one line of why the database can't be used.
+	explain(err error) error
 	close() error
 }
 
@@ -64,13 +68,23 @@ type database interface {
 // date; ctx bounds both. An error is one line that says what is wrong, where, and
 // what to do; it never holds the password.
 func Open(ctx context.Context, url string, opts Options) (*Store, error) {
+	return openAs(ctx, url, makeSchema, opts)
+}
+
+// OpenExisting is Open for a database that is there already, with the schema that
+// this todoctl needs: it creates nothing and migrates nothing.
+func OpenExisting(ctx context.Context, url string, opts Options) (*Store, error) {
+	return openAs(ctx, url, asItIs, opts)
+}
+
+func openAs(ctx context.Context, url string, how opening, opts Options) (*Store, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	db, err := open(ctx, url)
+	db, err := open(ctx, url, how)
 	if err != nil {
 		return nil, err
 	}
@@ -83,15 +97,23 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	return s, nil
 }
 
-func open(ctx context.Context, url string) (database, error) {
+// An opening says what to do about a database that isn't as this todoctl needs it.
+type opening int
+
+const (
+	makeSchema opening = iota // create and migrate it
+	asItIs                    // refuse it
+)
+
+func open(ctx context.Context, url string, how opening) (database, error) {
 	at, err := parseAddress(url)
 	if err != nil {
 		return nil, err
 	}
 	if at.path != "" {
-		return openSQLite(ctx, at.path)
+		return openSQLite(ctx, at.path, how)
 	}
-	return openPostgres(ctx, at.postgres)
+	return openPostgres(ctx, at.postgres, how)
 }
 
 // Close waits for the writes under way, fails those that come later, and
