@@ -22,7 +22,8 @@ run: build ## build both programs and run the whole stack
 build: todoctl daprd ## build bin/todoctl and bin/daprd
 
 todoctl: ## build bin/todoctl
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/todoctl$(EXE) ./cmd/todoctl
+	@echo "building todoctl $(VERSION): a minute or two the first time, seconds after"
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/todoctl$(EXE) ./cmd/todoctl
 
 daprd: bin/daprd$(EXE) ## build bin/daprd, the slim Dapr sidecar (minutes the first time)
 
