@@ -152,8 +152,18 @@ func (b *backend) relaunch(ctx context.Context, options stack.SidecarOptions) (*
 	}
 }
 
-// launch starts a sidecar and sees to it that it has the pubsub.
+// launch starts a sidecar; one that failed is started once more, since what was
+// away may be back by the time that it is asked.
 func (b *backend) launch(ctx context.Context, options stack.SidecarOptions) (*stack.Sidecar, error) {
+	sidecar, err := b.tryLaunch(ctx, options)
+	if err == nil || ctx.Err() != nil || b.brokerAway(ctx) {
+		return sidecar, err
+	}
+	return b.tryLaunch(ctx, options)
+}
+
+// tryLaunch starts a sidecar and sees to it that it has the pubsub.
+func (b *backend) tryLaunch(ctx context.Context, options stack.SidecarOptions) (*stack.Sidecar, error) {
 	sidecar, err := stack.StartSidecar(ctx, options)
 	if err != nil {
 		return nil, err

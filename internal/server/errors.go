@@ -60,10 +60,10 @@ func statusOf(ctx context.Context, err error) (int, failure) {
 		return http.StatusPreconditionFailed, failure{Detail: task.ErrStale.Error() + ": get it again and repeat the change with its new ETag"}
 	case errors.Is(err, task.ErrKeyReused):
 		return http.StatusUnprocessableEntity, failure{Detail: task.ErrKeyReused.Error()}
-	case errors.Is(err, task.ErrUnavailable):
-		return http.StatusServiceUnavailable, failure{Detail: task.ErrUnavailable.Error() + ", try again in a moment"}
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		return statusClientGone, failure{Detail: "the request was given up"}
+	case errors.Is(err, task.ErrUnavailable):
+		return http.StatusServiceUnavailable, failure{Detail: task.ErrUnavailable.Error() + ", try again in a moment"}
 	default:
 		return http.StatusInternalServerError, failure{Detail: "internal error; the log of the API has the cause"}
 	}

@@ -95,7 +95,7 @@ func TestNoLog(t *testing.T) {
 func TestClientGone(t *testing.T) {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	a := newAPI(withStore(func(ctx context.Context) error { return fmt.Errorf("query: %w", ctx.Err()) }))
+	a := newAPI(withStore(func(ctx context.Context) error { return fmt.Errorf("query: %w: %w", task.ErrUnavailable, ctx.Err()) }))
 	a.ServeHTTP(httptest.NewRecorder(), newRequest(t, "GET", "/api/u1/tasks/1", "").WithContext(gone))
 	if line := a.lines()[0]; !strings.Contains(line, "level=DEBUG") || !strings.Contains(line, "status=499") {
 		t.Errorf("logged %s", line)

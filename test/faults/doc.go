@@ -1,0 +1,12 @@
+// Package faults kills, starves and cuts off a running todoctl and asks afterwards
+// whether the topic tells exactly what the database tells. All of it is in the tests:
+// real processes of `todoctl serve`, each with a real daprd, a broker in a process of
+// its own, PostgreSQL or SQLite, and proxies on the ways between them.
+//
+//	go test ./test/faults -v                                  the short run
+//	go test ./test/faults -v -run Campaign -faults.long -timeout 0
+//	go test ./test/faults -v -run Campaign/SQLite -faults.seed 42
+//
+// The same seed gives the same faults in the same order; what they hit is a matter of
+// timing. What must hold, and who judges it: see package checker.
+package faults

@@ -1,0 +1,147 @@
+//go:build unix
+
+package faults
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+const topic = "task-events"
+
+// A stack is all the processes of a campaign.
+type stack struct {
+	seed     uint64
+	dir      string
+	db       *database
+	broker   *child
+	control  string // of the broker: HOST:PORT
+	kafka    *proxy // before the broker
+	replicas []*replica
+	programs programs
+}
+
+// children are the programs that are started again when they end.
+func (s *stack) children() []*child {
+	all := []*child{s.broker}
+	for _, r := range s.replicas {
+		all = append(all, r.child)
+	}
+	return all
+}
+
+// newStack starts a broker without topics and the replicas on a database.
+func newStack(t *testing.T, o options, dir string) *stack {
+	t.Helper()
+	s := &stack{seed: o.seed, dir: dir, programs: o.programs}
+	if o.postgres {
+		s.db = newPostgres(t)
+	} else {
+		s.db = newSQLite(t, dir)
+	}
+	s.startBroker(t)
+	for number := range o.replicas {
+		s.replicas = append(s.replicas, newReplica(t, s.programs, s, number, o.mutation))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for _, r := range s.replicas {
+		if !poll(ctx, func() bool { return r.ready(ctx) }) {
+			t.Fatalf("%s isn't ready:\n%s", r.name, r.tail())
+		}
+	}
+	return s
+}
+
+func (s *stack) startBroker(t *testing.T) {
+	t.Helper()
+	addr := freeAddr(t)
+	s.kafka, s.control = newProxy(t, addr), freeAddr(t)
+	settings, err := json.Marshal(brokerSettings{
+		Listen: addr, Advertise: s.kafka.addr(), Control: s.control, Dir: filepath.Join(s.dir, "broker"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.broker = startChild(t, "broker", filepath.Join(s.dir, "broker.log"), func() *exec.Cmd {
+		cmd := exec.Command(self)
+		cmd.Env = append(os.Environ(), brokerVariable+"="+string(settings))
+		return cmd
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if !poll(ctx, func() bool { _, err := s.order(ctx, http.MethodGet, "/"); return err == nil }) {
+		t.Fatal("the broker doesn't start")
+	}
+}
+
+// order sends an order to the broker's process.
+func (s *stack) order(ctx context.Context, method, path string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, method, "http://"+s.control+path, nil)
+	if err != nil {
+		return "", err
+	}
+	resp, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, answer)
+	}
+	return string(answer), err
+}
+
+// makeTopics makes the topics as a user does.
+func (s *stack) makeTopics(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, s.programs.todoctl, "topics", "setup", "--brokers", s.kafka.addr(), "--data-dir", s.dir)
+	cmd.Dir = s.dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("topics setup: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// leader is the replica whose relay leads; any one when none says so.
+func (s *stack) leader(ctx context.Context, fallback int) *replica {
+	for _, r := range s.replicas {
+		if r.leads(ctx) {
+			return r
+		}
+	}
+	return s.replicas[fallback%len(s.replicas)]
+}
+
+// freeAddr is an address below the range from which the system takes ports for
+// outgoing connections: a program that was killed finds its own free again.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 15000+rand.N(15000)))
+		if err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
+	}
+	t.Fatal("no free port")
+	return ""
+}
