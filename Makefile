@@ -11,7 +11,7 @@ RACE := $(shell command -v $(CC) >/dev/null 2>&1 && echo -race)
 # In the sidecar's module, as its build is: its 1,600 packages are compiled once.
 SIDECAR := cd sidecar && CGO_ENABLED=0 GOFLAGS="$$GOFLAGS -trimpath"
 
-.PHONY: help run build todoctl daprd test faults lint tidy clean
+.PHONY: help run build todoctl daprd test faults bench lint tidy clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -38,6 +38,9 @@ test: daprd ## run every test, with the real sidecar
 faults: daprd ## run the long fault campaign, 200 faults a database (half an hour)
 	$(GO) test -tags failpoint ./internal/failpoint ./internal/publish
 	TODOCTL_DAPRD=$(CURDIR)/bin/daprd$(EXE) $(GO) test -count=1 -timeout 0 -v ./test/faults -run Campaign -faults.long $(FAULTFLAGS)
+
+bench: build ## measure against pgbench and others, print tables (a quarter of an hour)
+	TODOCTL_DAPRD=$(CURDIR)/bin/daprd$(EXE) $(GO) run ./bench $(BENCHFLAGS)
 
 lint: bin/golangci-lint$(EXE) ## check the style and the import rules
 	bin/golangci-lint$(EXE) run ./...

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/todoctl/todoctl/internal/task"
+)
+
+// creation is the change that every contender makes.
+func creation() (task.Change, error) {
+	patch, err := task.ParsePatch([]byte(body))
+	return task.Change{Action: task.Create, UserID: "u1", Patch: patch}, err
+}
+
+// sample is the event of that change.
+func sample(id int64) (task.Event, error) {
+	change, err := creation()
+	if err != nil {
+		return task.Event{}, err
+	}
+	outcome, err := change.Apply(nil, id, time.Now(), func() string { return uuid.Must(uuid.NewV7()).String() })
+	if err != nil {
+		return task.Event{}, err
+	}
+	return outcome.Events[0], nil
+}
