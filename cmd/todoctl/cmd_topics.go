@@ -34,12 +34,9 @@ names. Run again, it changes nothing.`,
 		Example: "  todoctl topics setup\n  todoctl topics setup --dry-run --brokers kafka-1:9092,kafka-2:9092",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := a.cluster(cmd)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			return a.runTopicsSetup(cmd.Context(), client, dryRun)
+			return a.onCluster(cmd, func(ctx context.Context, client *kgo.Client) error {
+				return a.runTopicsSetup(ctx, client, dryRun)
+			})
 		},
 	}
 	settingFlags(cmd, "brokers", "data-dir")
@@ -122,14 +119,7 @@ func (a *app) topicsVerifyCommand() *cobra.Command {
 		Use: "verify", Short: "Tell whether the five topics are as they should be",
 		Example: "  todoctl topics verify && echo fine\n  todoctl topics verify --json | jq .drift",
 		Args:    args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := a.cluster(cmd)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			return a.runTopicsVerify(cmd.Context(), client)
-		},
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.onCluster(cmd, a.runTopicsVerify) },
 	}
 	settingFlags(cmd, "brokers", "data-dir")
 	return exits(cmd, "0 all is as it should be · 1 failed · 2 wrong usage · 3 something differs · 130 interrupted")
@@ -174,16 +164,13 @@ func (a *app) topicsListCommand() *cobra.Command {
 		Example: "  todoctl topics list\n  todoctl topics list --internal --output yaml",
 		Args:    args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := a.cluster(cmd)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			found, err := topics.List(cmd.Context(), client, internal)
-			if err != nil {
-				return err
-			}
-			return a.printTopics(found)
+			return a.onCluster(cmd, func(ctx context.Context, client *kgo.Client) error {
+				found, err := topics.List(ctx, client, internal)
+				if err != nil {
+					return err
+				}
+				return a.printTopics(found)
+			})
 		},
 	}
 	settingFlags(cmd, "brokers", "data-dir")
@@ -216,16 +203,13 @@ func (a *app) topicsDescribeCommand() *cobra.Command {
 		Args:              args(cobra.MinimumNArgs(1)),
 		ValidArgsFunction: a.completeTopics,
 		RunE: func(cmd *cobra.Command, names []string) error {
-			client, err := a.cluster(cmd)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			found, err := topics.Describe(cmd.Context(), client, names)
-			if err != nil {
-				return err
-			}
-			return a.printDescriptions(found)
+			return a.onCluster(cmd, func(ctx context.Context, client *kgo.Client) error {
+				found, err := topics.Describe(ctx, client, names)
+				if err != nil {
+					return err
+				}
+				return a.printDescriptions(found)
+			})
 		},
 	}
 	settingFlags(cmd, "brokers", "data-dir")

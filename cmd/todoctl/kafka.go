@@ -30,13 +30,18 @@ func cluster(ctx context.Context, brokers []string, extra ...kgo.Opt) (*kgo.Clie
 	return client, nil
 }
 
-// cluster returns a client of the cluster that a command's settings name.
-func (a *app) cluster(cmd *cobra.Command) (*kgo.Client, error) {
+// onCluster runs a command on the cluster that its settings name.
+func (a *app) onCluster(cmd *cobra.Command, do func(context.Context, *kgo.Client) error) error {
 	cfg, err := a.load(cmd)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return cluster(cmd.Context(), cfg.List("brokers"))
+	client, err := cluster(cmd.Context(), cfg.List("brokers"))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return do(cmd.Context(), client)
 }
 
 // completeTopics offers the names of the cluster's topics.
