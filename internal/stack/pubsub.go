@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/todoctl/todoctl/internal/spelling"
 )
 
 // CheckPubsub returns an error unless the sidecar has loaded a pub/sub component
@@ -25,29 +27,8 @@ func CheckPubsub(m Metadata, name string) error {
 		return fmt.Errorf("the sidecar has no pub/sub component %q for app id %q, and no other: check its resources path, and the component's scopes", name, m.AppID)
 	}
 	slices.SortFunc(loaded, func(a, b string) int {
-		return cmp.Or(cmp.Compare(distance(a, name), distance(b, name)), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(spelling.Distance(a, name), spelling.Distance(b, name)), cmp.Compare(a, b))
 	})
 	return fmt.Errorf("the sidecar has no pub/sub component %q for app id %q; it has %s: use that name (--pubsub), or check the component's scopes",
 		name, m.AppID, strings.Join(loaded, ", "))
-}
-
-// distance is the Levenshtein distance of a and b, in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

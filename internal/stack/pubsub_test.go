@@ -15,15 +15,3 @@ func TestCheckPubsub(t *testing.T) {
 	wantError(t, CheckPubsub(m, "state-kafka"), `no pub/sub component "state-kafka"`)
 	wantError(t, CheckPubsub(Metadata{}, "pubsub-kafka"), "and no other", "scopes")
 }
-
-func TestDistance(t *testing.T) {
-	tests := []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"abc", "abc", 0}, {"kitten", "sitting", 3}, {"ab", "ba", 2}}
-	for _, tt := range tests {
-		if got := distance(tt.a, tt.b); got != tt.want {
-			t.Errorf("distance(%q, %q) = %d, want %d", tt.a, tt.b, got, tt.want)
-		}
-	}
-}
