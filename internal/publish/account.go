@@ -2,6 +2,8 @@ package publish
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/todoctl/todoctl/internal/task"
@@ -53,9 +55,6 @@ func rows(failures []task.Failure) []int64 {
 func (t *term) release(rows []int64) {
 	for _, row := range rows {
 		delete(t.held, row)
-		if t.fetching {
-			t.let[row] = struct{}{}
-		}
 	}
 	if len(rows) > 0 {
 		t.dirty = true
@@ -88,17 +87,16 @@ func (t *term) fetch(ctx context.Context, now time.Time) {
 		return
 	}
 	ready := t.ready()
-	want := max(t.window()-ready, t.o.Batch)
-	limit := len(t.held) + want
+	limit := max(t.window()-ready, t.o.Batch)
+	held := slices.Collect(maps.Keys(t.held))
 	t.fetching, t.dirty = true, false
 	t.spawn(func() func() {
 		bounded, cancel := context.WithTimeout(ctx, storeTimeout)
 		defer cancel()
-		events, err := t.o.Outbox.Heads(bounded, limit)
+		events, err := t.o.Outbox.Heads(bounded, limit, held...)
 		return func() {
 			t.fetching = false
 			t.take(events, limit)
-			clear(t.let)
 			t.nextPoll = time.Now().Add(t.poll)
 			if ctx.Err() == nil { // else the relay gave up, not the outbox
 				t.read(err, now)
@@ -116,7 +114,7 @@ func (t *term) wantsFetch(now time.Time) bool {
 	case t.full:
 		return true
 	default:
-		return !now.Before(t.nextPoll) || t.dirty && t.calls < (t.o.Calls+1)/2 && !t.stuck()
+		return !now.Before(t.nextPoll) || t.dirty && t.calls == 0 && !t.stuck()
 	}
 }
 
@@ -136,17 +134,11 @@ func (t *term) window() int {
 	return min(2*t.o.Calls*t.o.Batch, max(t.o.Batch, memory/max(t.average, 1)))
 }
 
-// take sorts heads into their lanes, but for those that are held.
+// take sorts heads into their lanes.
 func (t *term) take(events []task.Event, limit int) {
-	size, news, ready := 0, 0, t.ready()
+	size, ready := 0, t.ready()
 	for _, e := range events {
 		size += len(e.Payload)
-		_, held := t.held[e.Row]
-		_, let := t.let[e.Row]
-		if held || let {
-			continue
-		}
-		news++
 		t.held[e.Row] = struct{}{}
 		t.admit(e)
 	}
@@ -154,7 +146,7 @@ func (t *term) take(events []task.Event, limit int) {
 		t.average = size / len(events)
 	}
 	t.poll = min(2*t.poll, t.o.PollMax)
-	if news > 0 {
+	if len(events) > 0 {
 		t.poll = t.o.PollMin
 	}
 	// When there was nothing but events of a topic that refuses them, the next

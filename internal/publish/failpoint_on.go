@@ -39,15 +39,15 @@ type failingOutbox struct {
 
 // A waiting outbox can do what order-by-id needs; the store can in this build.
 type waiting interface {
-	WaitingByID(ctx context.Context, limit int) ([]task.Event, error)
+	WaitingByID(ctx context.Context, limit int, held ...int64) ([]task.Event, error)
 }
 
-func (f failingOutbox) Heads(ctx context.Context, limit int) ([]task.Event, error) {
+func (f failingOutbox) Heads(ctx context.Context, limit int, held ...int64) ([]task.Event, error) {
 	heads := f.Outbox.Heads
 	if f.mutation == "order-by-id" {
 		heads = f.Outbox.(waiting).WaitingByID
 	}
-	events, err := heads(ctx, limit)
+	events, err := heads(ctx, limit, held...)
 	if f.mutation == "mark-before-ack" {
 		f.mu.Lock()
 		defer f.mu.Unlock()

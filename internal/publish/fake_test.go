@@ -89,15 +89,15 @@ func (o *outboxModel) request(ctx context.Context, name string) (error, bool) {
 	return ctx.Err(), false
 }
 
-func (o *outboxModel) Heads(ctx context.Context, limit int) ([]task.Event, error) {
+func (o *outboxModel) Heads(ctx context.Context, limit int, held ...int64) ([]task.Event, error) {
 	if err, _ := o.request(ctx, "heads"); err != nil {
 		return nil, err
 	}
-	events := o.readHeads(limit)
+	events := o.readHeads(limit, held)
 	return events, sleep(ctx, o.late)
 }
 
-func (o *outboxModel) readHeads(limit int) []task.Event {
+func (o *outboxModel) readHeads(limit int, held []int64) []task.Event {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.heads++
@@ -116,7 +116,7 @@ func (o *outboxModel) readHeads(limit int) []task.Event {
 			continue
 		}
 		seen[key] = struct{}{}
-		if !r.parked && !r.retryAt.After(now) {
+		if !r.parked && !r.retryAt.After(now) && !slices.Contains(held, r.Row) {
 			events = append(events, r.Event)
 		}
 	}

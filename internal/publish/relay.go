@@ -13,9 +13,8 @@ import (
 // Outbox is where the Relay finds events and keeps account of them.
 type Outbox interface {
 	// Heads returns, oldest first, the first unpublished event of each topic and
-	// task, those left out that are parked or not due. It may return what a call
-	// under way is publishing.
-	Heads(ctx context.Context, limit int) ([]task.Event, error)
+	// task, those left out that are parked, not due, or held.
+	Heads(ctx context.Context, limit int, held ...int64) ([]task.Event, error)
 
 	// MarkPublished may be called again with the same rows.
 	MarkPublished(ctx context.Context, rows []int64) error

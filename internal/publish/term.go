@@ -23,11 +23,9 @@ type term struct {
 	turn  int     // the lane that is asked first
 	calls int     // in flight
 
-	// held are the rows that Heads may return and that aren't to be taken again:
-	// waiting in a lane, in flight, or acknowledged and not marked yet. let are
-	// those let go of while Heads was under way, which may still have seen them.
+	// held are the rows that Heads is to leave out: waiting in a lane, in flight, or
+	// acknowledged and not marked yet.
 	held map[int64]struct{}
-	let  map[int64]struct{}
 
 	marks    gate           // the outbox, for writing
 	acked    []int64        // to be marked
@@ -54,7 +52,6 @@ func newTerm(r *Relay) *term {
 		done:      make(chan func()),
 		lanes:     map[string]*lane{},
 		held:      map[int64]struct{}{},
-		let:       map[int64]struct{}{},
 		dirty:     true,
 		poll:      r.o.PollMin,
 		average:   task.MaxEvent,
@@ -157,9 +154,9 @@ func (t *term) unmarked() int { return len(t.held) - t.ready() }
 
 // next asks the lanes in turn.
 func (t *term) next(now time.Time) *call {
-	// Calls that aren't full use half of the places: with more in flight, events
-	// gather until a call is over, which makes fewer and larger calls of them.
-	partial := t.calls < (t.o.Calls+1)/2
+	// A call that isn't full waits until none is in flight: events gather meanwhile,
+	// which makes fewer and larger calls of them.
+	partial := t.calls == 0
 	for range t.order {
 		l := t.order[t.turn%len(t.order)]
 		t.turn++

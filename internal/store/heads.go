@@ -3,8 +3,10 @@ package store
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/todoctl/todoctl/internal/task"
 )
@@ -13,36 +15,43 @@ import (
 // it goes on from task to task.
 const window = 256
 
-// oldestHeads walks the oldest waiting rows and keeps the heads that are due: $1
-// rows are looked at, $3 found at most.
+// farAhead is a next attempt that nobody has set: the clock was put back since.
+const farAhead = time.Hour / 4
+
+// isDue tells whether the next attempt, which an event has once one has failed, is
+// not ahead: $1 is now, $2 far ahead of it.
+const isDue = `(o.attempts = 0 OR o.next_attempt_at <= $1 OR o.next_attempt_at > $2)`
+
+// oldestHeads walks the oldest waiting rows and keeps the heads that are due and that
+// %s, with the list $5, leaves over: $3 rows are looked at, $4 found at most.
 const oldestHeads = `SELECT ` + eventColumns + ` FROM outbox o
-	WHERE o.published_at IS NULL AND o.parked_at IS NULL AND o.next_attempt_at <= $2
+	WHERE o.published_at IS NULL AND o.parked_at IS NULL AND ` + isDue + ` AND %s
 	AND o.id <= coalesce((SELECT id FROM outbox WHERE published_at IS NULL AND parked_at IS NULL
-		ORDER BY id LIMIT 1 OFFSET $1), 9223372036854775807)
+		ORDER BY id LIMIT 1 OFFSET $3), 9223372036854775807)
 	AND o.seq = (SELECT min(p.seq) FROM outbox p
 		WHERE p.topic = o.topic AND p.task_id = o.task_id AND p.published_at IS NULL)
-	ORDER BY o.id LIMIT $3`
+	ORDER BY o.id LIMIT $4`
 
 // beyondWindow finds out whether more rows wait than oldestHeads looks at.
 const beyondWindow = `SELECT id FROM outbox WHERE published_at IS NULL AND parked_at IS NULL
 	ORDER BY id LIMIT 1 OFFSET $1`
 
-// nextHeads jumps through the index from task to task, $3 of them at most, after
-// the task ($1, $2). However many rows a task has waiting, it costs one step.
+// nextHeads jumps through the index from task to task, $5 of them at most, after
+// the task ($3, $4). However many rows a task has waiting, it costs one step.
 const nextHeads = `WITH RECURSIVE head(id, step) AS (
 	SELECT coalesce(
-		(SELECT id FROM outbox WHERE published_at IS NULL AND topic = $1 AND task_id > $2
+		(SELECT id FROM outbox WHERE published_at IS NULL AND topic = $3 AND task_id > $4
 			ORDER BY topic, task_id, seq LIMIT 1),
-		(SELECT id FROM outbox WHERE published_at IS NULL AND topic > $1 ORDER BY topic, task_id, seq LIMIT 1)), 1
+		(SELECT id FROM outbox WHERE published_at IS NULL AND topic > $3 ORDER BY topic, task_id, seq LIMIT 1)), 1
 	UNION ALL
 	SELECT coalesce(
 		(SELECT n.id FROM outbox n WHERE n.published_at IS NULL AND n.topic = o.topic AND n.task_id > o.task_id
 			ORDER BY n.topic, n.task_id, n.seq LIMIT 1),
 		(SELECT n.id FROM outbox n WHERE n.published_at IS NULL AND n.topic > o.topic
 			ORDER BY n.topic, n.task_id, n.seq LIMIT 1)), head.step + 1
-	FROM head JOIN outbox o ON o.id = head.id WHERE head.step < $3
+	FROM head JOIN outbox o ON o.id = head.id WHERE head.step < $5
 )
-SELECT ` + eventColumns + `, o.parked_at IS NULL AND o.next_attempt_at <= $4
+SELECT ` + eventColumns + `, o.parked_at IS NULL AND ` + isDue + `
 FROM head JOIN outbox o ON o.id = head.id ORDER BY head.step`
 
 // A headScan remembers where the walk from task to task stopped, so that each
@@ -55,27 +64,16 @@ type headScan struct {
 }
 
 // Heads returns the events that may be published now, oldest first: of each topic
-// and task only the one with the lowest unpublished sequence, unless it is parked
-// or its next attempt lies ahead. Where a few tasks crowd the front with thousands
-// of events each, the tasks behind them take turns.
-func (s *Store) Heads(ctx context.Context, limit int) ([]task.Event, error) {
+// and task only the one with the lowest unpublished sequence, unless it is parked,
+// its next attempt lies ahead, or its row is one of held. Where a few tasks crowd the
+// front with thousands of events each, the tasks behind them take turns.
+func (s *Store) Heads(ctx context.Context, limit int, held ...int64) ([]task.Event, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
-	var heads []task.Event
-	var more bool
-	now := task.Timestamp(s.now())
-	err := s.db.read(ctx, query{
-		sql: oldestHeads, args: []any{limit + window, now, limit}, row: collectEvent(&heads),
-	})
-	if err == nil && len(heads) < limit {
-		err = s.db.read(ctx, query{sql: beyondWindow, args: []any{limit + window}, row: func(scanner) error {
-			more = true
-			return nil
-		}})
-	}
+	heads, more, err := s.oldest(ctx, limit, held)
 	if err == nil && more {
-		heads, err = s.takeTurns(ctx, heads, limit)
+		heads, err = s.takeTurns(ctx, heads, limit, held)
 	}
 	if err != nil {
 		return nil, readError("read heads of the outbox", err)
@@ -83,17 +81,37 @@ func (s *Store) Heads(ctx context.Context, limit int) ([]task.Event, error) {
 	return heads, nil
 }
 
+// oldest returns heads from the front of the outbox, and whether there is more behind.
+func (s *Store) oldest(ctx context.Context, limit int, held []int64) (heads []task.Event, more bool, err error) {
+	now := s.now()
+	front := limit + len(held) + window
+	err = s.db.read(ctx, query{
+		sql:  fmt.Sprintf(oldestHeads, s.db.dialect().without),
+		args: []any{task.Timestamp(now), task.Timestamp(now.Add(farAhead)), front, limit, s.db.dialect().list(held)},
+		row:  collectEvent(&heads),
+	})
+	if err != nil || len(heads) == limit {
+		return heads, false, err
+	}
+	err = s.db.read(ctx, query{sql: beyondWindow, args: []any{front}, row: func(scanner) error {
+		more = true
+		return nil
+	}})
+	return heads, more, err
+}
+
 // takeTurns adds heads of the tasks that come after those of last time.
-func (s *Store) takeTurns(ctx context.Context, heads []task.Event, limit int) ([]task.Event, error) {
+func (s *Store) takeTurns(ctx context.Context, heads []task.Event, limit int, held []int64) ([]task.Event, error) {
 	s.heads.mu.Lock()
 	defer s.heads.mu.Unlock()
 	var seen []task.Event
 	var due []bool
 	collect := collectEvent(&seen)
-	steps := limit + window
+	steps := limit + len(held) + window
+	now := s.now()
 	err := s.db.read(ctx, query{
 		sql:  nextHeads,
-		args: []any{s.heads.topic, s.heads.task, steps, task.Timestamp(s.now())},
+		args: []any{task.Timestamp(now), task.Timestamp(now.Add(farAhead)), s.heads.topic, s.heads.task, steps},
 		row: func(scan scanner) error {
 			var isDue bool
 			err := collect(func(into ...any) error { return scan(append(into, &isDue)...) })
@@ -110,6 +128,10 @@ func (s *Store) takeTurns(ctx context.Context, heads []task.Event, limit int) ([
 	for _, e := range heads {
 		known[place{e.Topic, e.TaskID}] = true
 	}
+	isHeld := make(map[int64]bool, len(held))
+	for _, row := range held {
+		isHeld[row] = true
+	}
 	last := headScan{}
 	if len(seen) == steps {
 		last.topic, last.task = seen[steps-1].Topic, seen[steps-1].TaskID
@@ -119,7 +141,7 @@ func (s *Store) takeTurns(ctx context.Context, heads []task.Event, limit int) ([
 			last.topic, last.task = seen[i-1].Topic, seen[i-1].TaskID
 			break
 		}
-		if due[i] && !known[place{e.Topic, e.TaskID}] {
+		if due[i] && !isHeld[e.Row] && !known[place{e.Topic, e.TaskID}] {
 			heads = append(heads, e)
 		}
 	}

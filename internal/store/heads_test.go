@@ -80,6 +80,32 @@ func TestHeads(t *testing.T) {
 		}
 		mustExec(t, s, "UPDATE outbox SET parked_at = NULL")
 		check("a is released", at{a, 1}, at{b, 2})
+		if left, err := s.Heads(t.Context(), 10, events[0].Row); err != nil || len(left) != 1 || left[0].TaskID != b {
+			t.Errorf("with the head of a held: %v, %v; want that of b alone", left, err)
+		}
+	})
+}
+
+// An event made before the clock was put back is due, and one that was put off
+// doesn't wait for the clock to come round again.
+func TestHeadsAfterTheClockWasPutBack(t *testing.T) {
+	onEach(t, func(t *testing.T, url string) {
+		clock := newClock()
+		s := openStore(t, url, Options{Now: clock.Now})
+		a := change(t, s, create("u", "a")).ID
+		b := change(t, s, create("u", "b")).ID
+		_, events := heads(t, s, 10)
+		failure := task.Failure{Row: events[0].Row, Reason: "refused", RetryAt: clock.Now().Add(5 * time.Minute)}
+		if err := s.MarkFailed(t.Context(), []task.Failure{failure}); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := heads(t, s, 10); !cmp.Equal(got, []at{{b, 1}}) {
+			t.Errorf("before: heads %v, want that of b alone", got)
+		}
+		clock.advance(-time.Hour)
+		if got, _ := heads(t, s, 10); !cmp.Equal(got, []at{{a, 1}, {b, 1}}) {
+			t.Errorf("after: heads %v, want both", got)
+		}
 	})
 }
 

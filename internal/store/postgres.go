@@ -138,6 +138,8 @@ func (*postgres) dialect() dialect {
 		hasSchema: hasSchemaPostgres,
 		contains:  "strpos(%s, ?) > 0",
 		hasTags:   "tags @> ?::jsonb",
+		without:   "o.id <> ALL($5::bigint[])",
+		list:      func(ids []int64) any { return append([]int64{}, ids...) }, // nil would be NULL
 	}
 }
 

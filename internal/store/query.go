@@ -27,6 +27,8 @@ type dialect struct {
 	hasSchema string // whether schema_migrations is there
 	contains  string // the column named first holds the text, literally
 	hasTags   string // tags has all in a JSON array
+	without   string // o.id is none of the list $5
+	list      func([]int64) any
 }
 
 // Task returns a user's task, or task.ErrNotFound.

@@ -160,6 +160,8 @@ func (*sqliteDB) dialect() dialect {
 		hasSchema: hasSchemaSQLite,
 		contains:  "instr(%s, ?) > 0",
 		hasTags:   "NOT EXISTS (SELECT value FROM json_each(?) EXCEPT SELECT value FROM json_each(tags))",
+		without:   "o.id NOT IN (SELECT value FROM json_each($5))",
+		list:      jsonList,
 	}
 }
 

@@ -161,17 +161,19 @@ func (w sqliteWrite) keys(ctx context.Context, b *batch) error {
 
 func (w sqliteWrite) marks(ctx context.Context, b *batch) error {
 	if len(b.published) > 0 {
-		rows, err := json.Marshal(b.published)
-		if err != nil {
-			return err
-		}
-		if _, err := w.tx.StmtContext(ctx, w.prepared.markPublished).ExecContext(ctx, string(rows), b.now); err != nil {
+		if _, err := w.tx.StmtContext(ctx, w.prepared.markPublished).ExecContext(ctx, jsonList(b.published), b.now); err != nil {
 			return err
 		}
 	}
 	return run(ctx, w, w.prepared.markFailed, b.failures, func(f task.Failure) []any {
 		return []any{f.Row, reason(f), task.Timestamp(f.RetryAt), f.Park, b.now}
 	})
+}
+
+// jsonList is a list as json_each reads it.
+func jsonList(ids []int64) any {
+	text, _ := json.Marshal(append([]int64{}, ids...)) // numbers
+	return string(text)
 }
 
 // run executes a statement once for each item.

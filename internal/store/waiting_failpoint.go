@@ -4,6 +4,7 @@ package store
 
 import (
 	"context"
+	"slices"
 
 	"github.com/todoctl/todoctl/internal/task"
 )
@@ -11,15 +12,20 @@ import (
 // allWaiting are the events in the order of their ids, which isn't the order of
 // commits, and of one task as many as there are.
 const allWaiting = `SELECT ` + eventColumns + ` FROM outbox o
-	WHERE o.published_at IS NULL AND o.parked_at IS NULL AND o.next_attempt_at <= $1 ORDER BY o.id LIMIT $2`
+	WHERE o.published_at IS NULL AND o.parked_at IS NULL AND ` + isDue + ` ORDER BY o.id LIMIT $3`
 
 // WaitingByID is what a wrong relay would take in the place of Heads: see the mutation
 // order-by-id.
-func (s *Store) WaitingByID(ctx context.Context, limit int) ([]task.Event, error) {
+func (s *Store) WaitingByID(ctx context.Context, limit int, held ...int64) ([]task.Event, error) {
 	var events []task.Event
-	err := s.db.read(ctx, query{sql: allWaiting, args: []any{task.Timestamp(s.now()), limit}, row: collectEvent(&events)})
+	now := s.now()
+	err := s.db.read(ctx, query{
+		sql:  allWaiting,
+		args: []any{task.Timestamp(now), task.Timestamp(now.Add(farAhead)), limit + len(held)},
+		row:  collectEvent(&events),
+	})
 	if err != nil {
 		return nil, readError("read the outbox", err)
 	}
-	return events, nil
+	return slices.DeleteFunc(events, func(e task.Event) bool { return slices.Contains(held, e.Row) }), nil
 }
