@@ -46,6 +46,14 @@ func (a *app) onCluster(cmd *cobra.Command, do func(context.Context, *kgo.Client
 
 // completeTopics offers the names of the cluster's topics.
 func (a *app) completeTopics(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return a.completeNames(cmd, func(ctx context.Context, client *kgo.Client) ([]string, error) {
+		found, err := kadm.NewClient(client).ListTopics(ctx)
+		return found.Names(), err
+	})
+}
+
+// completeNames offers names that the cluster has, or none if it doesn't answer soon.
+func (a *app) completeNames(cmd *cobra.Command, read func(context.Context, *kgo.Client) ([]string, error)) ([]string, cobra.ShellCompDirective) {
 	cfg, err := a.load(cmd)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
@@ -57,9 +65,9 @@ func (a *app) completeTopics(cmd *cobra.Command, _ []string, _ string) ([]string
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	defer client.Close()
-	found, err := kadm.NewClient(client).ListTopics(ctx)
+	names, err := read(ctx, client)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return found.Names(), cobra.ShellCompDirectiveNoFileComp
+	return names, cobra.ShellCompDirectiveNoFileComp
 }

@@ -56,6 +56,8 @@ func TestScripts(t *testing.T) {
 			"http":      request,
 			"postgres":  postgres,
 			"park":      park,
+			"records":   records,
+			"consume":   consume,
 		},
 	})
 }
