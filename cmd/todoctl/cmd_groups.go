@@ -17,11 +17,12 @@ import (
 )
 
 func (a *app) groupsCommand() *cobra.Command {
-	cmd := group("groups", "See how far consumer groups have read", `
+	cmd := group("groups", "See how far consumer groups have read, and move their offsets", `
   todoctl groups list
   todoctl groups describe reminder-worker
-  todoctl groups describe -r . --max-lag 1000    # exit code 3 when a group lags`)
-	cmd.AddCommand(a.groupsListCommand(), a.groupsDescribeCommand())
+  todoctl groups describe -r . --max-lag 1000    # exit code 3 when a group lags
+  todoctl groups seek reminder-worker --to @-1h --dry-run`)
+	cmd.AddCommand(a.groupsListCommand(), a.groupsDescribeCommand(), a.groupsSeekCommand(), a.groupsDeleteCommand())
 	return cmd
 }
 

@@ -42,10 +42,12 @@ transactions count in LAG, as everywhere in Kafka, but have no age. Offsets that
 deleted unread, and commits beyond the end, are named under NOTE.
 
 With a limit the answer is no (exit code 3) when a group is over it; in JSON "ok" and
-"exceeded" say so, for each group.`,
+"exceeded" say so, for each group. What 'groups seek --to file:' takes is the JSON of
+this command.`,
 		Example: `  todoctl groups describe reminder-worker
   todoctl groups describe -r '^todo-' --summary
-  todoctl groups describe -r . --max-lag 1000 --max-lag-age 5m || echo "somebody lags"`,
+  todoctl groups describe -r . --max-lag 1000 --max-lag-age 5m || echo "somebody lags"
+  todoctl groups describe reminder-worker --json > offsets.json`,
 		Args:              args(cobra.MinimumNArgs(1)),
 		ValidArgsFunction: a.completeGroups,
 		RunE: func(cmd *cobra.Command, names []string) error {

@@ -28,7 +28,7 @@ func records(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // consume GROUP TOPIC N: joins the group on BROKER, reads N records from the start,
-// commits them and stays.
+// commits them and stays, until `leave GROUP`.
 func consume(ts *testscript.TestScript, _ bool, args []string) {
 	wanted, err := strconv.Atoi(args[2])
 	ts.Check(err)
@@ -36,6 +36,7 @@ func consume(ts *testscript.TestScript, _ bool, args []string) {
 		kgo.ConsumeTopics(args[1]), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit())
 	ts.Check(err)
 	ts.Defer(client.Close)
+	ts.Value("members").(map[string]*kgo.Client)[args[0]] = client
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for got := 0; got < wanted; {
@@ -44,4 +45,9 @@ func consume(ts *testscript.TestScript, _ bool, args []string) {
 		got += fetches.NumRecords()
 	}
 	ts.Check(client.CommitUncommittedOffsets(ctx))
+}
+
+// leave GROUP: ends the member that consume began.
+func leave(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Value("members").(map[string]*kgo.Client)[args[0]].CloseAllowingRebalance()
 }

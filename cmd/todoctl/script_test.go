@@ -20,6 +20,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 func TestMain(m *testing.M) {
@@ -39,6 +40,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			env.Values["t"] = env.T()
+			env.Values["members"] = make(map[string]*kgo.Client) // of consume, by group
 			env.Setenv("TODOCTL_DAPRD", daprd)
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("BIN", strings.Split(env.Getenv("PATH"), string(os.PathListSeparator))[0])
@@ -58,6 +60,7 @@ func TestScripts(t *testing.T) {
 			"park":      park,
 			"records":   records,
 			"consume":   consume,
+			"leave":     leave,
 		},
 	})
 }

@@ -1,8 +1,12 @@
-// Package groups tells how far consumer groups have read, in records and in time.
+// Package groups tells how far consumer groups have read, in records and in time,
+// and moves their committed offsets.
 //
-// Guarantees: reading changes nothing.
+// Guarantees: reading changes nothing. A seek writes nothing when anything about it
+// is wrong, nor while the group has members, nor after its offsets have moved since
+// the plan was made; it is one commit request, and what it reports is read back from
+// the group.
 //
-// It doesn't join groups. Share groups (KIP-932),
+// It doesn't join groups and doesn't reassign partitions. Share groups (KIP-932),
 // which have no committed offsets of this kind, are only listed.
 package groups
 
