@@ -31,9 +31,7 @@ const visibleWithin = 10 * time.Second
 // it is as wanted. Refusals are not its business.
 func Apply(ctx context.Context, cl *kgo.Client, p Plan) ([]Result, error) {
 	a := applying{cl: cl, errs: make([]error, len(p.Steps)), steps: p.Steps}
-	a.take(ctx, CreateTopic, a.create)
-	a.take(ctx, AddPartitions, a.enlarge)
-	a.take(ctx, SetConfig, a.configure)
+	a.all(ctx)
 	a.await(ctx)
 
 	results := make([]Result, len(p.Steps))
@@ -54,16 +52,48 @@ func (s Step) doing() string {
 		return fmt.Sprintf("create topic %q", s.Topic)
 	case AddPartitions:
 		return fmt.Sprintf("add partitions to topic %q", s.Topic)
+	case ResetConfig:
+		return fmt.Sprintf("reset %s of topic %q", s.Key, s.Topic)
 	default:
 		return fmt.Sprintf("set %s of topic %q", s.Key, s.Topic)
 	}
 }
 
-// applying is one run of Apply; errs holds the failures by the index of the step.
+// Check asks the cluster whether it would take the steps, without taking any, in as
+// many requests as Apply. The steps that it declines are refusals of the plan
+// returned, with the cluster's reason.
+func Check(ctx context.Context, cl *kgo.Client, p Plan) (Plan, error) {
+	a := applying{cl: cl, errs: make([]error, len(p.Steps)), steps: p.Steps, only: true}
+	a.all(ctx)
+	checked := p
+	checked.Steps, checked.Refusals = []Step{}, slices.Clone(p.Refusals)
+	for i, step := range p.Steps {
+		var declined *kerr.Error
+		switch err := a.errs[i]; {
+		case err == nil:
+			checked.Steps = append(checked.Steps, step)
+		case errors.As(err, &declined):
+			checked.Refusals = append(checked.Refusals, Refusal{Drift: step.drift(), Reason: "the cluster declines it: " + err.Error()})
+		default:
+			return Plan{}, fmt.Errorf("check the plan: %s: %w", step.doing(), err)
+		}
+	}
+	return checked, nil
+}
+
+// applying is one run of Apply or Check; errs holds the failures by the index of the
+// step.
 type applying struct {
 	cl    *kgo.Client
 	steps []Step
 	errs  []error
+	only  bool // validate only
+}
+
+func (a applying) all(ctx context.Context) {
+	a.take(ctx, a.create, CreateTopic)
+	a.take(ctx, a.enlarge, AddPartitions)
+	a.take(ctx, a.configure, SetConfig, ResetConfig)
 }
 
 // An answers function makes one request and returns the outcome by topic.
@@ -71,10 +101,10 @@ type answers func(ctx context.Context, steps []Step) (map[string]error, error)
 
 var errNoAnswer = errors.New("the cluster left it out of its answer")
 
-func (a applying) take(ctx context.Context, action Action, request answers) {
+func (a applying) take(ctx context.Context, request answers, actions ...Action) {
 	var steps []Step
 	for _, s := range a.steps {
-		if s.Action == action {
+		if slices.Contains(actions, s.Action) {
 			steps = append(steps, s)
 		}
 	}
@@ -83,7 +113,7 @@ func (a applying) take(ctx context.Context, action Action, request answers) {
 	}
 	outcome, err := request(ctx, steps)
 	for i, s := range a.steps {
-		if s.Action != action {
+		if !slices.Contains(actions, s.Action) {
 			continue
 		}
 		one, ok := outcome[s.Topic]
@@ -100,7 +130,7 @@ func (a applying) take(ctx context.Context, action Action, request answers) {
 
 func (a applying) create(ctx context.Context, steps []Step) (map[string]error, error) {
 	req := kmsg.NewPtrCreateTopicsRequest()
-	req.TimeoutMillis = int32(visibleWithin.Milliseconds())
+	req.TimeoutMillis, req.ValidateOnly = int32(visibleWithin.Milliseconds()), a.only
 	for _, s := range steps {
 		t := kmsg.NewCreateTopicsRequestTopic()
 		t.Topic, t.NumPartitions, t.ReplicationFactor = s.Topic, s.Spec.Partitions, s.Spec.ReplicationFactor
@@ -142,7 +172,7 @@ func (a applying) accept(ctx context.Context, s Spec) error {
 
 func (a applying) enlarge(ctx context.Context, steps []Step) (map[string]error, error) {
 	req := kmsg.NewPtrCreatePartitionsRequest()
-	req.TimeoutMillis = int32(visibleWithin.Milliseconds())
+	req.TimeoutMillis, req.ValidateOnly = int32(visibleWithin.Milliseconds()), a.only
 	for _, s := range steps {
 		n, err := strconv.ParseInt(s.New, 10, 32)
 		if err != nil {
@@ -165,6 +195,7 @@ func (a applying) enlarge(ctx context.Context, steps []Step) (map[string]error, 
 
 func (a applying) configure(ctx context.Context, steps []Step) (map[string]error, error) {
 	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	req.ValidateOnly = a.only
 	for _, s := range steps {
 		i := slices.IndexFunc(req.Resources, func(r kmsg.IncrementalAlterConfigsRequestResource) bool { return r.ResourceName == s.Topic })
 		if i < 0 {
@@ -175,6 +206,9 @@ func (a applying) configure(ctx context.Context, steps []Step) (map[string]error
 		}
 		c := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
 		c.Name, c.Value, c.Op = s.Key, kmsg.StringPtr(s.New), kmsg.IncrementalAlterConfigOpSet
+		if s.Action == ResetConfig {
+			c.Value, c.Op = nil, kmsg.IncrementalAlterConfigOpDelete
+		}
 		req.Resources[i].Configs = append(req.Resources[i].Configs, c)
 	}
 	resp, err := req.RequestWith(ctx, a.cl)
@@ -193,14 +227,14 @@ func (a applying) configure(ctx context.Context, steps []Step) (map[string]error
 func (a applying) await(ctx context.Context) {
 	wait, cancel := context.WithTimeout(ctx, visibleWithin)
 	defer cancel()
-	for {
+	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		waiting, err := a.unready(wait)
 		if len(waiting) == 0 && err == nil {
 			return
 		}
 		select {
 		case <-wait.Done():
-		case <-time.After(50 * time.Millisecond):
+		case <-time.After(pause):
 			continue
 		}
 		for i, s := range a.steps {
@@ -213,7 +247,9 @@ func (a applying) await(ctx context.Context) {
 }
 
 // awaited tells whether step i has made partitions.
-func (a applying) awaited(i int) bool { return a.errs[i] == nil && a.steps[i].Action != SetConfig }
+func (a applying) awaited(i int) bool {
+	return a.errs[i] == nil && (a.steps[i].Action == CreateTopic || a.steps[i].Action == AddPartitions)
+}
 
 // unready returns the topics that a step has made or enlarged and the cluster
 // doesn't show so yet.

@@ -80,7 +80,7 @@ func Describe(ctx context.Context, cl *kgo.Client, names []string) ([]Descriptio
 	var unknown []error
 	for _, name := range names {
 		if _, ok := st.Topics[name]; !ok {
-			unknown = append(unknown, kafka.Unknown(ctx, cl, name))
+			unknown = append(unknown, &kafka.UnknownTopicError{Topic: name, Nearest: kafka.Nearest(name, st.Others)})
 		}
 	}
 	if len(unknown) > 0 {

@@ -6,6 +6,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/todoctl/todoctl/internal/spelling"
 )
 
 // An Action is a kind of Step.
@@ -16,10 +20,12 @@ const (
 	CreateTopic   Action = "create_topic"
 	AddPartitions Action = "add_partitions"
 	SetConfig     Action = "set_config"
+	ResetConfig   Action = "reset_config"
 )
 
-// A Step is one change to make. Spec is set for CreateTopic; Key for SetConfig; Old
-// and New for the other two: the number of partitions, or the value of Key.
+// A Step is one change to make. Spec is set for CreateTopic; Key for SetConfig and
+// ResetConfig; Old and New for all but CreateTopic: the number of partitions, or the
+// value of Key. ResetConfig leaves New to the broker.
 type Step struct {
 	Action Action `json:"action"`
 	Topic  string `json:"topic"`
@@ -33,17 +39,34 @@ type Step struct {
 func (s Step) String() string {
 	switch s.Action {
 	case CreateTopic:
+		return "create topic " + s.Topic + ": " + s.Change()
+	case AddPartitions:
+		return "add partitions to " + s.Topic + ": " + s.Change()
+	case ResetConfig:
+		return fmt.Sprintf("reset %s of %s: %s", s.Key, s.Topic, s.Change())
+	default:
+		return fmt.Sprintf("set %s of %s: %s", s.Key, s.Topic, s.Change())
+	}
+}
+
+// Change is what was and what will be, old → new; of a new topic all that it gets.
+func (s Step) Change() string {
+	switch s.Action {
+	case CreateTopic:
 		words := []string{
-			fmt.Sprintf("create topic %s: %d partitions, replication factor %d", s.Topic, s.Spec.Partitions, s.Spec.ReplicationFactor),
+			counted(int(s.Spec.Partitions), "partition"),
+			fmt.Sprintf("replication factor %d", s.Spec.ReplicationFactor),
 		}
 		for _, key := range slices.Sorted(maps.Keys(s.Spec.Configs)) {
 			words = append(words, key+"="+show(key, s.Spec.Configs[key]))
 		}
 		return strings.Join(words, ", ")
 	case AddPartitions:
-		return fmt.Sprintf("add partitions to %s: %s → %s", s.Topic, s.Old, s.New)
+		return s.Old + " → " + s.New
+	case ResetConfig:
+		return show(s.Key, s.Old) + " → the broker's default"
 	default:
-		return fmt.Sprintf("set %s of %s: %s → %s", s.Key, s.Topic, show(s.Key, s.Old), show(s.Key, s.New))
+		return show(s.Key, s.Old) + " → " + show(s.Key, s.New)
 	}
 }
 
@@ -69,10 +92,27 @@ type Note struct {
 	Text   string   `json:"text"`
 }
 
+// A Stray is a setting that is set on a topic although no Spec names it.
+type Stray struct {
+	Topic string `json:"topic"`
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+// String is the setting in words.
+func (s Stray) String() string {
+	return fmt.Sprintf("%s is set on %s and not in the spec: %s", s.Key, s.Topic, s.Shown())
+}
+
+// Shown is the value for people.
+func (s Stray) Shown() string { return show(s.Key, s.Value) }
+
 // A Plan is what it takes to make a cluster as wanted.
 type Plan struct {
+	Cluster  string    `json:"cluster_id"` // of the cluster that it is for
 	Steps    []Step    `json:"steps"`
 	Refusals []Refusal `json:"refusals"`
+	Stray    []Stray   `json:"stray"`
 	Notes    []Note    `json:"notes"`
 }
 
@@ -80,25 +120,78 @@ type Plan struct {
 func (p Plan) Empty() bool { return len(p.Steps) == 0 && len(p.Refusals) == 0 }
 
 // Diff compares what is wanted with what there is. The steps are in the order of
-// the specs, the keys of a topic sorted.
+// the specs, the keys of a topic sorted. What can be told to fail beforehand is
+// refused: a setting that no topic of the cluster has, and a value that its type
+// doesn't take.
 func Diff(specs []Spec, st State) Plan {
-	p := Plan{Steps: []Step{}, Refusals: []Refusal{}, Notes: capped(specs, st.Brokers)}
+	p := Plan{
+		Cluster: st.Cluster, Steps: []Step{}, Refusals: []Refusal{}, Stray: []Stray{},
+		Notes: append(capped(specs, st.Brokers), similar(specs, st)...),
+	}
+	types := st.types()
 	for _, s := range specs {
 		have, ok := st.Topics[s.Name]
 		if !ok {
-			made := s
-			made.ReplicationFactor = allowed(s, st.Brokers)
-			p.Steps = append(p.Steps, Step{Action: CreateTopic, Topic: s.Name, Spec: &made})
+			p.diffMissing(s, st.Brokers, types)
 			continue
 		}
 		p.diffPartitions(s, have)
 		p.diffReplicas(s, have, st.Brokers)
-		for _, key := range slices.Sorted(maps.Keys(s.Configs)) {
-			if old := have.Configs[key].Value; old != s.Configs[key] {
-				p.Steps = append(p.Steps, Step{Action: SetConfig, Topic: s.Name, Key: key, Old: old, New: s.Configs[key]})
-			}
+		p.diffConfigs(s, have, types)
+		p.findStray(s, have)
+	}
+	return p
+}
+
+// diffMissing creates no topic without a setting that was wanted.
+func (p *Plan) diffMissing(s Spec, brokers int, types map[string]string) {
+	made := s
+	made.ReplicationFactor = allowed(s, brokers)
+	step := Step{Action: CreateTopic, Topic: s.Name, Spec: &made}
+	var reasons []string
+	for _, key := range slices.Sorted(maps.Keys(s.Configs)) {
+		if why := unacceptable(key, s.Configs[key], types); why != "" {
+			reasons = append(reasons, why)
 		}
 	}
+	if len(reasons) > 0 {
+		p.Refusals = append(p.Refusals, Refusal{Drift: step.drift(), Reason: strings.Join(reasons, "; ")})
+		return
+	}
+	p.Steps = append(p.Steps, step)
+}
+
+func (p *Plan) diffConfigs(s Spec, have Topic, types map[string]string) {
+	for _, key := range slices.Sorted(maps.Keys(s.Configs)) {
+		old, want := have.Configs[key].Value, s.Configs[key]
+		if equal(types[key], old, want) {
+			continue
+		}
+		step := Step{Action: SetConfig, Topic: s.Name, Key: key, Old: old, New: want}
+		if why := unacceptable(key, want, types); why != "" {
+			p.Refusals = append(p.Refusals, Refusal{Drift: step.drift(), Reason: why})
+			continue
+		}
+		p.Steps = append(p.Steps, step)
+	}
+}
+
+func (p *Plan) findStray(s Spec, have Topic) {
+	for _, key := range slices.Sorted(maps.Keys(have.Configs)) {
+		c := have.Configs[key]
+		if _, wanted := s.Configs[key]; !wanted && c.Source == kmsg.ConfigSourceDynamicTopicConfig.String() {
+			p.Stray = append(p.Stray, Stray{Topic: s.Name, Key: key, Value: c.Value})
+		}
+	}
+}
+
+// Reset returns the plan with steps that take the stray settings off.
+func (p Plan) Reset() Plan {
+	p.Steps = slices.Clone(p.Steps)
+	for _, s := range p.Stray {
+		p.Steps = append(p.Steps, Step{Action: ResetConfig, Topic: s.Topic, Key: s.Key, Old: s.Value})
+	}
+	p.Stray = []Stray{}
 	return p
 }
 
@@ -150,6 +243,22 @@ func capped(specs []Spec, brokers int) []Note {
 			i = len(notes) - 1
 		}
 		notes[i].Topics = append(notes[i].Topics, s.Name)
+	}
+	return notes
+}
+
+// similar notes which topics that are missing have nearly the name of another.
+func similar(specs []Spec, st State) []Note {
+	var notes []Note
+	for _, s := range specs {
+		if _, ok := st.Topics[s.Name]; ok {
+			continue
+		}
+		for _, other := range st.Others {
+			if n := spelling.Distance(s.Name, other); n <= 2 && n < len(s.Name) {
+				notes = append(notes, Note{Topics: []string{s.Name}, Text: fmt.Sprintf("a topic %q exists, which is spelt nearly the same", other)})
+			}
+		}
 	}
 	return notes
 }

@@ -13,8 +13,10 @@ import (
 
 // A State is what a cluster has.
 type State struct {
+	Cluster string           // its id; empty where it tells none
 	Brokers int              // that are up
 	Topics  map[string]Topic // those asked for that exist, by name
+	Others  []string         // other topics, sorted; read only when one that was asked for doesn't exist
 }
 
 // A Topic is a topic as it is.
@@ -29,6 +31,7 @@ type Config struct {
 	Key       string `json:"key"`
 	Value     string `json:"value"` // empty when it is sensitive
 	Source    string `json:"source"`
+	Type      string `json:"type,omitempty"` // such as LONG; empty where the broker tells none
 	Sensitive bool   `json:"sensitive,omitempty"`
 }
 
@@ -41,12 +44,40 @@ func (t Topic) replicationFactor() int16 {
 }
 
 // Read asks the cluster for the named topics: one metadata request, and one for the
-// settings of those that exist. It never creates a topic.
+// settings of those that exist. When one doesn't exist, another metadata request
+// lists the names there are. It never creates a topic.
 func Read(ctx context.Context, cl *kgo.Client, names []string) (State, error) {
 	if len(names) == 0 {
 		names = []string{}
 	}
-	return read(ctx, cl, names, nil)
+	st, err := read(ctx, cl, names, nil)
+	if err != nil || len(st.Topics) == len(names) {
+		return st, err
+	}
+	resp, err := requestMetadata(ctx, cl, nil)
+	if err != nil {
+		return State{}, err
+	}
+	for _, t := range resp.Topics {
+		if t.Topic != nil && !t.IsInternal && !slices.Contains(names, *t.Topic) {
+			st.Others = append(st.Others, *t.Topic)
+		}
+	}
+	slices.Sort(st.Others)
+	return st, nil
+}
+
+// Expect returns an error when the state is of another cluster than the one with
+// this id. An empty id is any.
+func (st State) Expect(cluster string) error {
+	switch {
+	case cluster == "" || cluster == st.Cluster:
+		return nil
+	case st.Cluster == "":
+		return fmt.Errorf("the cluster tells no id, %q is expected; nothing was done", cluster)
+	default:
+		return fmt.Errorf("this is cluster %q, %q is expected; nothing was done", st.Cluster, cluster)
+	}
 }
 
 // read reads the named topics, or all when names is nil, with the settings of the
@@ -57,6 +88,9 @@ func read(ctx context.Context, cl *kgo.Client, names, keys []string) (State, err
 		return State{}, err
 	}
 	st := State{Brokers: len(resp.Brokers), Topics: make(map[string]Topic, len(resp.Topics))}
+	if resp.ClusterID != nil {
+		st.Cluster = *resp.ClusterID
+	}
 	var errs []error
 	for _, t := range resp.Topics {
 		if t.Topic == nil {
@@ -124,16 +158,21 @@ func (st State) readConfigs(ctx context.Context, cl *kgo.Client, keys []string) 
 			continue
 		}
 		for _, c := range r.Configs {
-			value := ""
-			if c.Value != nil {
-				value = *c.Value
-			}
-			st.Topics[r.ResourceName].Configs[c.Name] = Config{
-				Key: c.Name, Value: value, Source: c.Source.String(), Sensitive: c.IsSensitive,
-			}
+			st.Topics[r.ResourceName].Configs[c.Name] = configOf(c)
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func configOf(c kmsg.DescribeConfigsResponseResourceConfig) Config {
+	config := Config{Key: c.Name, Source: c.Source.String(), Sensitive: c.IsSensitive}
+	if c.Value != nil {
+		config.Value = *c.Value
+	}
+	if c.ConfigType != kmsg.ConfigTypeUnknown {
+		config.Type = c.ConfigType.String()
+	}
+	return config
 }
 
 // answer is the error of one item of a response, with the broker's own words.

@@ -95,7 +95,7 @@ func TestSetupTwice(t *testing.T) {
 	specs := topics.Builtin()
 	seen := requests(c)
 	plan := topics.Diff(specs, read(t, cl, specs))
-	equal(t, seen(), map[string]int{"Metadata": 1})
+	equal(t, seen(), map[string]int{"Metadata": 2}) // the second lists the names there are
 	equal(t, words(plan), []string{
 		"create topic task-events: 3 partitions, replication factor 1, cleanup.policy=delete, retention.ms=604800000 (7 days)",
 		"create topic reminders: 3 partitions, replication factor 1, cleanup.policy=delete, retention.ms=604800000 (7 days)",
@@ -255,7 +255,7 @@ func TestListAndDescribe(t *testing.T) {
 			retention = c
 		}
 	}
-	equal(t, retention, topics.Config{Key: "retention.ms", Value: "604800000", Source: "DYNAMIC_TOPIC_CONFIG"})
+	equal(t, retention, topics.Config{Key: "retention.ms", Value: "604800000", Source: "DYNAMIC_TOPIC_CONFIG", Type: "LONG"})
 
 	var unknown *kafka.UnknownTopicError
 	if _, err := topics.Describe(t.Context(), cl, []string{"task-event"}); !errors.As(err, &unknown) || unknown.Nearest != "task-events" {
@@ -266,18 +266,19 @@ func TestListAndDescribe(t *testing.T) {
 func TestPlanJSON(t *testing.T) {
 	plan := topics.Diff(
 		[]topics.Spec{{Name: "a", Partitions: 1, ReplicationFactor: 3}, {Name: "b", Partitions: 1, ReplicationFactor: 1, Configs: map[string]string{"k": "v"}}},
-		topics.State{Brokers: 1, Topics: map[string]topics.Topic{"b": {Partitions: make([]topics.Partition, 2)}}},
+		topics.State{Cluster: "c1", Brokers: 1, Topics: map[string]topics.Topic{"b": {Partitions: make([]topics.Partition, 2)}}},
 	)
 	got, err := json.Marshal(plan)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = `{"steps":[` +
+	const want = `{"cluster_id":"c1","steps":[` +
 		`{"action":"create_topic","topic":"a","spec":{"name":"a","partitions":1,"replication_factor":1}},` +
 		`{"action":"set_config","topic":"b","key":"k","new":"v"}],` +
 		`"refusals":[` +
 		`{"topic":"b","field":"partitions","want":"1","have":"2","reason":"Kafka can't take partitions away; want as many as there are, or make a new topic"},` +
 		`{"topic":"b","field":"replication_factor","want":"1","have":"0","reason":"replicas are not moved here; reassign the partitions with the cluster's own tools"}],` +
+		`"stray":[],` +
 		`"notes":[{"topics":["a"],"text":"replication factor 3 is wanted, 1 is possible: the cluster has 1 broker"}]}`
 	equal(t, string(got), want)
 	var back topics.Plan

@@ -4,47 +4,73 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 )
 
-// Retention is the value of retention.ms in words: "7 days", "90 minutes",
-// "forever" for -1. What isn't a number stays as it is.
+// Retention is a value of retention.ms in words: "7 days", "90 minutes", "forever"
+// for -1. What isn't a number of milliseconds stays as it is. A file of topics takes
+// the words back.
 func Retention(ms string) string {
-	n, err := strconv.ParseInt(ms, 10, 64)
-	switch {
-	case err != nil:
-		return ms
-	case n < 0:
+	if ms == "-1" {
 		return "forever"
-	case n > 0 && n%1000 != 0:
-		return counted(int(n), "millisecond")
 	}
-	seconds := n / 1000
-	for _, unit := range []struct {
-		name string
-		of   time.Duration
-	}{{"day", 24 * time.Hour}, {"hour", time.Hour}, {"minute", time.Minute}} {
-		if of := int64(unit.of / time.Second); seconds >= of && seconds%of == 0 {
-			return counted(int(seconds/of), unit.name)
+	n, err := strconv.ParseInt(ms, 10, 64)
+	if err != nil || n < 0 {
+		return ms
+	}
+	if n == 0 {
+		return "0 seconds"
+	}
+	for _, u := range durations() {
+		if word := u.words[len(u.words)-2]; n%u.of == 0 && word != "week" {
+			return counted(n/u.of, word)
 		}
 	}
-	return counted(int(seconds), "second")
+	return ms
 }
 
-func counted(n int, noun string) string {
+// size is a value of a setting in bytes in words: "1 GB", "512 MiB", "unlimited" for
+// -1. What has no round size stays as it is.
+func size(bytes string) string {
+	if bytes == "-1" {
+		return "unlimited"
+	}
+	n, err := strconv.ParseInt(bytes, 10, 64)
+	if err != nil || n <= 0 {
+		return bytes
+	}
+	for _, u := range sizes() {
+		if u.of > 1 && n%u.of == 0 {
+			return fmt.Sprintf("%d %s", n/u.of, u.words[0])
+		}
+	}
+	return bytes
+}
+
+func counted[N int | int64](n N, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
+// inWords is the value of a setting as a file of topics may have it.
+func inWords(key, value string) string {
+	switch {
+	case strings.HasSuffix(key, ".ms"):
+		return Retention(value)
+	case strings.HasSuffix(key, ".bytes"):
+		return size(value)
+	}
+	return value
+}
+
 // show is the value of a setting for people.
 func show(key, value string) string {
-	switch {
-	case value == "":
+	if value == "" {
 		return "(none)"
-	case strings.HasSuffix(key, "retention.ms"):
-		return value + " (" + Retention(value) + ")"
+	}
+	if words := inWords(key, value); words != value {
+		return value + " (" + words + ")"
 	}
 	return value
 }
