@@ -83,8 +83,8 @@ func Reach(ctx context.Context, cl *kgo.Client, wait time.Duration) error {
 	answers := make(chan error, len(seeds))
 	for _, seed := range seeds {
 		go func() {
-			req := kmsg.NewPtrMetadataRequest()
-			req.Topics = []kmsg.MetadataRequestTopic{}
+			req := kmsg.NewPtrApiVersionsRequest() // the least that a broker answers
+			req.ClientSoftwareName, req.ClientSoftwareVersion = "todoctl", "1"
 			_, err := seed.Request(probe, req)
 			answers <- err
 		}()
