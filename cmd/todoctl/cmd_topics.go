@@ -20,7 +20,7 @@ func (a *app) topicsCommand() *cobra.Command {
   todoctl topics spec > topics.yaml              # a file to start from, for -f topics.yaml
   todoctl topics describe task-events`)
 	cmd.AddCommand(a.topicsPlanCommand(), a.topicsSetupCommand(), a.topicsVerifyCommand(), a.topicsSpecCommand(),
-		a.topicsListCommand(), a.topicsDescribeCommand())
+		a.topicsListCommand(), a.topicsDescribeCommand(), a.topicsDeleteCommand())
 	return cmd
 }
 
@@ -110,4 +110,23 @@ func howMany(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// asWanted says that all of the topics are well.
+func asWanted(topics int) string {
+	switch topics {
+	case 0:
+		return "no topic is wanted"
+	case 1:
+		return "the topic is as it should be"
+	}
+	return fmt.Sprintf("all %d topics are as they should be", topics)
+}
+
+// alreadyWanted says that some of the topics need nothing.
+func alreadyWanted(topics int) string {
+	if topics == 1 {
+		return "1 topic is as it should be already"
+	}
+	return fmt.Sprintf("%d topics are as they should be already", topics)
 }

@@ -108,9 +108,9 @@ func planText(w io.Writer, plan topics.Plan, specs []topics.Spec) {
 	printNotes(w, plan.Notes)
 	switch left := unchanged(specs, plan); {
 	case plan.Empty():
-		fmt.Fprintf(w, "nothing to do: all %d topics are as they should be\n", len(specs))
+		fmt.Fprintln(w, "nothing to do: "+asWanted(len(specs)))
 	case left > 0:
-		fmt.Fprintf(w, "%s as they should be already\n", are(left))
+		fmt.Fprintln(w, alreadyWanted(left))
 	}
 }
 
@@ -162,11 +162,4 @@ func unchanged(specs []topics.Spec, plan topics.Plan) int {
 		}
 	}
 	return len(specs) - len(touched)
-}
-
-func are(topics int) string {
-	if topics == 1 {
-		return "1 topic is"
-	}
-	return fmt.Sprintf("%d topics are", topics)
 }

@@ -152,11 +152,11 @@ func (r topicsSetup) text(w io.Writer) {
 	switch {
 	case len(r.Steps) > 0 || len(r.Refusals) > 0:
 		if r.Unchanged > 0 {
-			fmt.Fprintf(w, "%s as they should be already\n", are(r.Unchanged))
+			fmt.Fprintln(w, alreadyWanted(r.Unchanged))
 		}
-	case r.Unchanged > 0:
-		fmt.Fprintf(w, "nothing to do: all %d topics are as they should be\n", r.Unchanged)
-	default:
+	case r.Unchanged == 0:
 		fmt.Fprintln(w, "nothing to do")
+	default:
+		fmt.Fprintln(w, "nothing to do: "+asWanted(r.Unchanged))
 	}
 }

@@ -55,7 +55,7 @@ func (a *app) runTopicsVerify(ctx context.Context, client *kgo.Client, specs []t
 	p := a.printer()
 	err = p.Print("topics.verify", result, func(w io.Writer) {
 		if result.OK {
-			fmt.Fprintf(w, "all %d topics are as they should be\n", len(specs))
+			fmt.Fprintln(w, asWanted(len(specs)))
 		} else {
 			var rows [][]string
 			for _, d := range result.Drift {

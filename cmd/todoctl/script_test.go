@@ -41,6 +41,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Values["t"] = env.T()
 			env.Values["members"] = make(map[string]*kgo.Client) // of consume, by group
+			env.Values["cluster"] = new(*kfake.Cluster)
 			env.Setenv("TODOCTL_DAPRD", daprd)
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("BIN", strings.Split(env.Getenv("PATH"), string(os.PathListSeparator))[0])
@@ -61,6 +62,9 @@ func TestScripts(t *testing.T) {
 			"records":   records,
 			"consume":   consume,
 			"leave":     leave,
+			"decline":   decline,
+			"unwell":    unwell,
+			"reads":     reads,
 		},
 	})
 }
@@ -155,10 +159,18 @@ func addresses(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("DEV_PID", strconv.Itoa(run.PID))
 }
 
-// broker: starts an empty broker in this process and sets BROKER.
-func broker(ts *testscript.TestScript, _ bool, _ []string) {
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+// broker [N]: starts N empty brokers, or one, in this process and sets BROKER to the
+// first.
+func broker(ts *testscript.TestScript, _ bool, args []string) {
+	n := 1
+	if len(args) > 0 {
+		var err error
+		n, err = strconv.Atoi(args[0])
+		ts.Check(err)
+	}
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(n))
 	ts.Check(err)
+	*ts.Value("cluster").(**kfake.Cluster) = cluster
 	ts.Defer(cluster.Close)
 	ts.Setenv("BROKER", cluster.ListenAddrs()[0])
 }

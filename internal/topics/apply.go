@@ -20,8 +20,14 @@ type Result struct {
 	Reason string `json:"error,omitempty"` // of Err
 }
 
-// visibleWithin bounds the wait for created topics.
-const visibleWithin = 10 * time.Second
+// visibleWithin bounds the wait for topics to appear or to be gone, firstPause is
+// the pause between the first two looks.
+const (
+	visibleWithin = 10 * time.Second
+	firstPause    = 5 * time.Millisecond
+)
+
+func nextPause(pause time.Duration) time.Duration { return min(2*pause, 100*time.Millisecond) }
 
 // Apply takes the steps of the plan: one request for all topics to create, one for
 // all partitions to add, one for all settings. It returns when what it has created
@@ -227,7 +233,7 @@ func (a applying) configure(ctx context.Context, steps []Step) (map[string]error
 func (a applying) await(ctx context.Context) {
 	wait, cancel := context.WithTimeout(ctx, visibleWithin)
 	defer cancel()
-	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+	for pause := firstPause; ; pause = nextPause(pause) {
 		waiting, err := a.unready(wait)
 		if len(waiting) == 0 && err == nil {
 			return

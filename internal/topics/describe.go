@@ -37,6 +37,21 @@ type Partition struct {
 	End       int64   `json:"end_offset"`
 }
 
+// Records is how many records the topic holds; known is false when some partition
+// doesn't tell, and then there may be more. Where records were compacted away or
+// belong to transactions it is an upper bound.
+func (d Description) Records() (n int64, known bool) {
+	known = true
+	for _, p := range d.Details {
+		if p.Start < 0 || p.End < 0 {
+			known = false
+			continue
+		}
+		n += p.End - p.Start
+	}
+	return n, known
+}
+
 // A Description is all there is to know of a topic.
 type Description struct {
 	Summary
@@ -77,10 +92,16 @@ func Describe(ctx context.Context, cl *kgo.Client, names []string) ([]Descriptio
 	if err != nil {
 		return nil, err
 	}
+	return st.Describe(ctx, cl, names)
+}
+
+// Describe is the function of that name for a state that was read of these names.
+func (st State) Describe(ctx context.Context, cl *kgo.Client, names []string) ([]Description, error) {
 	var unknown []error
 	for _, name := range names {
 		if _, ok := st.Topics[name]; !ok {
-			unknown = append(unknown, &kafka.UnknownTopicError{Topic: name, Nearest: kafka.Nearest(name, st.Others)})
+			known := slices.Sorted(maps.Keys(st.Topics))
+			unknown = append(unknown, &kafka.UnknownTopicError{Topic: name, Nearest: kafka.Nearest(name, append(known, st.Others...))})
 		}
 	}
 	if len(unknown) > 0 {

@@ -298,3 +298,20 @@ func TestRetention(t *testing.T) {
 		}
 	}
 }
+
+func TestDelete(t *testing.T) {
+	c, cl := cluster(t, kfake.SeedTopics(1, "a", "b", "c"))
+	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DeleteTopics}, Topic: "b", Err: kerr.TopicDeletionDisabled})
+	seen := requests(c)
+	outcome, err := topics.Delete(t.Context(), cl, []string{"a", "b", "missing"})
+	equal(t, []bool{outcome["a"] == nil, errors.Is(outcome["b"], kerr.TopicDeletionDisabled), errors.Is(outcome["missing"], kerr.UnknownTopicOrPartition)}, []bool{true, true, true})
+	if err == nil || !strings.Contains(err.Error(), `delete topic "b": TOPIC_DELETION_DISABLED`) || !strings.Contains(err.Error(), `delete topic "missing": UNKNOWN`) {
+		t.Errorf("got %v", err)
+	}
+	got := seen()
+	equal(t, got["DeleteTopics"], 1)
+	list, err := topics.List(t.Context(), cl, false)
+	if err != nil || len(list) != 2 {
+		t.Errorf("%v, %v", list, err)
+	}
+}

@@ -1,0 +1,82 @@
+package topics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// Delete deletes topics with all their records, in one request, and returns when the
+// cluster doesn't show them any more, at most 10 s later. The failures are by topic;
+// the error joins them, and what didn't fail is done.
+func Delete(ctx context.Context, cl *kgo.Client, names []string) (map[string]error, error) {
+	req := kmsg.NewPtrDeleteTopicsRequest()
+	req.TimeoutMillis = int32(visibleWithin.Milliseconds())
+	req.TopicNames = names // up to version 5 of the request, Topics from 6 on
+	for _, name := range names {
+		t := kmsg.NewDeleteTopicsRequestTopic()
+		t.Topic = kmsg.StringPtr(name)
+		req.Topics = append(req.Topics, t)
+	}
+	resp, err := req.RequestWith(ctx, cl)
+	if err != nil {
+		return nil, fmt.Errorf("delete topics: %w", err)
+	}
+	outcome := make(map[string]error, len(names))
+	for _, name := range names {
+		outcome[name] = errNoAnswer
+	}
+	for _, t := range resp.Topics {
+		if t.Topic != nil {
+			outcome[*t.Topic] = answer(t.ErrorCode, t.ErrorMessage)
+		}
+	}
+	awaitGone(ctx, cl, outcome)
+	var failed []error
+	for _, name := range names {
+		if err := outcome[name]; err != nil {
+			failed = append(failed, fmt.Errorf("delete topic %q: %w", name, err))
+		}
+	}
+	return outcome, errors.Join(failed...)
+}
+
+// awaitGone waits for the end of what was deleted: until then nobody can create a
+// topic of that name.
+func awaitGone(ctx context.Context, cl *kgo.Client, outcome map[string]error) {
+	wait, cancel := context.WithTimeout(ctx, visibleWithin)
+	defer cancel()
+	var names []string
+	for name, err := range outcome {
+		if err == nil {
+			names = append(names, name)
+		}
+	}
+	for pause := firstPause; len(names) > 0; pause = nextPause(pause) {
+		resp, err := requestMetadata(wait, cl, names)
+		if err == nil {
+			names = names[:0]
+			for _, t := range resp.Topics {
+				if t.Topic != nil && !errors.Is(kerr.ErrorForCode(t.ErrorCode), kerr.UnknownTopicOrPartition) {
+					names = append(names, *t.Topic)
+				}
+			}
+		}
+		if len(names) == 0 {
+			return
+		}
+		select {
+		case <-time.After(pause):
+		case <-wait.Done():
+			for _, name := range names {
+				outcome[name] = errors.Join(fmt.Errorf("marked for deletion, but still there after %v", visibleWithin), err)
+			}
+			return
+		}
+	}
+}
