@@ -14,39 +14,61 @@ import (
 
 func (a *app) topicsListCommand() *cobra.Command {
 	var internal bool
+	var health topics.Health
 	cmd := &cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List the topics of the cluster",
-		Example: "  todoctl topics list\n  todoctl topics list --internal --output yaml",
-		Args:    args(cobra.NoArgs),
+		Example: `  todoctl topics list
+  todoctl topics list --internal --output yaml
+  todoctl topics list --offline --under-replicated || echo not well`,
+		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.onCluster(cmd, func(ctx context.Context, client *kgo.Client) error {
 				found, err := topics.List(ctx, client, internal)
 				if err != nil {
 					return err
 				}
-				return a.printTopics(found)
+				return a.printTopics(found, health)
 			})
 		},
 	}
 	settingFlags(cmd, "brokers", "data-dir")
 	cmd.Flags().BoolVar(&internal, "internal", false, "also those that Kafka keeps for itself")
-	return cmd
+	return healthFlags(cmd, &health)
 }
 
-func (a *app) printTopics(found []topics.Summary) error {
+func (a *app) printTopics(found []topics.Summary, health topics.Health) error {
+	if health.Set() {
+		found = health.Topics(found)
+	}
 	result := struct {
 		Topics []topics.Summary `json:"topics"`
-	}{append([]topics.Summary{}, found...)}
+	}{found}
 	p := a.printer()
-	return p.Print("topics", result, func(w io.Writer) {
-		if len(found) == 0 {
+	err := p.Print("topics", result, func(w io.Writer) {
+		switch {
+		case len(found) == 0 && health.Set():
+			fmt.Fprintf(w, "no topic has partitions that are %s\n", healthWords(health))
+			return
+		case len(found) == 0:
 			fmt.Fprintln(w, "no topics; 'todoctl topics setup' creates the stack's own")
 			return
 		}
+		header := []string{"TOPIC", "PARTITIONS", "REPLICAS", "RETENTION", "CLEANUP"}
+		if health.Set() {
+			header = append(header, "UNDER-REPLICATED", "OFFLINE")
+		}
 		var rows [][]string
 		for _, t := range found {
-			rows = append(rows, []string{t.Topic, strconv.Itoa(t.Partitions), strconv.Itoa(int(t.ReplicationFactor)), t.Retention, t.CleanupPolicy})
+			row := []string{t.Topic, strconv.Itoa(t.Partitions), strconv.Itoa(int(t.ReplicationFactor)), t.Retention, t.CleanupPolicy}
+			if health.Set() {
+				row = append(row, strconv.Itoa(t.UnderReplicated), strconv.Itoa(t.Offline))
+			}
+			rows = append(rows, row)
 		}
-		p.Table(w, []string{"TOPIC", "PARTITIONS", "REPLICAS", "RETENTION", "CLEANUP"}, rows)
+		p.Table(w, header, rows)
 	})
+	if err != nil {
+		return err
+	}
+	return healthAnswer(health, len(found))
 }

@@ -22,11 +22,15 @@ type Summary struct {
 	ReplicationFactor int16  `json:"replication_factor"`
 	CleanupPolicy     string `json:"cleanup_policy"`
 	RetentionMS       string `json:"retention_ms"`
-	Retention         string `json:"retention"` // RetentionMS in words
+	RetentionBytes    string `json:"retention_bytes"` // of a partition
+	Retention         string `json:"retention"`       // the three in words
+	UnderReplicated   int    `json:"under_replicated"`
+	Offline           int    `json:"offline"` // partitions without a leader
 }
 
-// A Partition is a partition of a topic. Start and End are set by Describe only: the
-// offset of its first record, and the one behind its last; -1 when no leader tells.
+// A Partition is a partition of a topic. Start, End and Size are set by Describe and
+// Inspect only: the offset of its first record, and the one behind its last, -1 when
+// no leader tells; and how many bytes one copy takes on disk, nil when no broker does.
 type Partition struct {
 	Partition int32   `json:"partition"`
 	Leader    int32   `json:"leader"` // -1 when there is none
@@ -35,6 +39,7 @@ type Partition struct {
 	Offline   []int32 `json:"offline_replicas"`
 	Start     int64   `json:"start_offset"`
 	End       int64   `json:"end_offset"`
+	Size      *int64  `json:"size_bytes"`
 }
 
 // Records is how many records the topic holds; known is false when some partition
@@ -52,27 +57,39 @@ func (d Description) Records() (n int64, known bool) {
 	return n, known
 }
 
-// A Description is all there is to know of a topic.
+// A Description is all there is to know of a topic. Inspect alone sets the size, of
+// one copy of each partition, and the readers; both are nil when they aren't known.
 type Description struct {
 	Summary
-	Details []Partition `json:"partition_details"`
-	Configs []Config    `json:"configs"` // by key
+	Details      []Partition `json:"partition_details"`
+	Configs      []Config    `json:"configs"` // by key
+	Size         *int64      `json:"size_bytes"`
+	Readers      []Reader    `json:"groups"`
+	ReadersError string      `json:"groups_error,omitempty"` // why they aren't known
 }
 
 func summary(name string, t Topic) Summary {
-	retention := t.Configs["retention.ms"].Value
-	return Summary{
+	policy, ms, bytes := t.Configs["cleanup.policy"].Value, t.Configs["retention.ms"].Value, t.Configs["retention.bytes"].Value
+	s := Summary{
 		Topic: name, Internal: t.Internal,
 		Partitions: len(t.Partitions), ReplicationFactor: t.replicationFactor(),
-		CleanupPolicy: t.Configs["cleanup.policy"].Value,
-		RetentionMS:   retention, Retention: Retention(retention),
+		CleanupPolicy: policy, RetentionMS: ms, RetentionBytes: bytes, Retention: keeps(policy, ms, bytes),
 	}
+	for _, p := range t.Partitions {
+		if p.underReplicated() {
+			s.UnderReplicated++
+		}
+		if p.offline() {
+			s.Offline++
+		}
+	}
+	return s
 }
 
 // List returns the topics of the cluster by name, those internal to Kafka only on
 // demand. It makes two requests.
 func List(ctx context.Context, cl *kgo.Client, internal bool) ([]Summary, error) {
-	st, err := read(ctx, cl, nil, []string{"cleanup.policy", "retention.ms"})
+	st, err := read(ctx, cl, nil, []string{"cleanup.policy", "retention.ms", "retention.bytes"})
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +100,18 @@ func List(ctx context.Context, cl *kgo.Client, internal bool) ([]Summary, error)
 		}
 	}
 	return list, nil
+}
+
+// Inspect is Describe with all that takes further requests: sizes on disk, and the
+// groups that read the topics. Each takes at most 5 s and stays unknown when it fails.
+func Inspect(ctx context.Context, cl *kgo.Client, names []string) ([]Description, error) {
+	list, err := Describe(ctx, cl, names)
+	if err != nil || len(list) == 0 {
+		return list, err
+	}
+	readSizes(ctx, cl, list)
+	readReaders(ctx, cl, list)
+	return list, ctx.Err()
 }
 
 // Describe returns the named topics in the order of the names. One that doesn't
@@ -126,8 +155,11 @@ func (st State) readOffsets(ctx context.Context, cl *kgo.Client, names []string)
 	adm := kadm.NewClient(cl)
 	starts, startErr := adm.ListStartOffsets(ctx, names...)
 	ends, endErr := adm.ListEndOffsets(ctx, names...)
-	if err := errors.Join(startErr, endErr); err != nil {
-		return fmt.Errorf("list offsets: %w", err)
+	for _, err := range []error{startErr, endErr} {
+		var some *kadm.ShardErrors // of partitions without a leader, and of brokers that are away
+		if err != nil && !errors.As(err, &some) {
+			return fmt.Errorf("list offsets: %w", err)
+		}
 	}
 	for _, name := range names {
 		partitions := st.Topics[name].Partitions

@@ -234,7 +234,7 @@ func TestListAndDescribe(t *testing.T) {
 	}
 	dlq := topics.Summary{
 		Topic: "reminders-dlq", Partitions: 3, ReplicationFactor: 1,
-		CleanupPolicy: "delete", RetentionMS: "2592000000", Retention: "30 days",
+		CleanupPolicy: "delete", RetentionMS: "2592000000", RetentionBytes: "-1", Retention: "30 days",
 	}
 	equal(t, list[1], dlq)
 

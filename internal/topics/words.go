@@ -2,6 +2,7 @@ package topics
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -14,7 +15,7 @@ func Retention(ms string) string {
 		return "forever"
 	}
 	n, err := strconv.ParseInt(ms, 10, 64)
-	if err != nil || n < 0 {
+	if err != nil || n < 0 || n == math.MaxInt64 {
 		return ms
 	}
 	if n == 0 {
@@ -44,6 +45,40 @@ func size(bytes string) string {
 		}
 	}
 	return bytes
+}
+
+// keeps is how long a topic keeps its records, in words.
+func keeps(policy, ms, bytes string) string {
+	var words []string
+	if strings.Contains(policy, "compact") {
+		words = append(words, "keeps the last value of each key")
+		if !strings.Contains(policy, "delete") {
+			return words[0]
+		}
+	}
+	limited := bytes != "" && bytes != "-1"
+	if !limited || ms != "-1" {
+		words = append(words, Retention(ms))
+	}
+	if limited {
+		limit := size(bytes)
+		if limit == bytes {
+			limit += " bytes"
+		}
+		words = append(words, limit+" a partition")
+	}
+	return strings.Join(words, ", ")
+}
+
+// Shown is the value for people.
+func (c Config) Shown() string {
+	if c.Sensitive {
+		return "***"
+	}
+	if c.Value == "" {
+		return ""
+	}
+	return show(c.Key, c.Value)
 }
 
 func counted[N int | int64](n N, noun string) string {
