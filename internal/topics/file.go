@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,13 +37,13 @@ func Parse(name string, data []byte) ([]Spec, error) {
 	case errors.Is(err, io.EOF):
 		return nil, fmt.Errorf("%s: the file is empty; 'todoctl topics spec' prints one to start from", name)
 	case err != nil:
-		return nil, f.syntax(err)
+		return nil, syntaxError(name, data, err)
 	}
 	switch err := dec.Decode(&more); {
 	case err == nil:
 		f.wrong(&more, "a second document begins; one file holds one")
 	case !errors.Is(err, io.EOF):
-		return nil, f.syntax(err)
+		return nil, syntaxError(name, data, err)
 	}
 	specs := f.document(doc.Content[0])
 	if len(f.mistakes) > 0 {
@@ -76,15 +75,6 @@ func (f *file) err() error {
 		errs = append(errs, fmt.Errorf("%s:%d: %s", f.name, m.line, m.text))
 	}
 	return errors.Join(errs...)
-}
-
-// syntax puts the line of the parser's error behind the name of the file.
-func (f *file) syntax(err error) error {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	if m := regexp.MustCompile(`^line (\d+): `).FindStringSubmatch(text); m != nil {
-		return fmt.Errorf("%s:%s: %s", f.name, m[1], text[len(m[0]):])
-	}
-	return fmt.Errorf("%s: %s", f.name, text)
 }
 
 func (f *file) document(n *yaml.Node) []Spec {

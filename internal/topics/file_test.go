@@ -66,6 +66,8 @@ func TestParseNamesEveryMistake(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"empty":     {"", "f.yaml: the file is empty; 'todoctl topics spec' prints one to start from"},
 		"no YAML":   {"topics:\n  - name: a: b\n", "f.yaml:2: mapping values are not allowed in this context"},
+		"bad list":  {"topics:\n  - name: a\n   partitions: 1\n", "f.yaml:2: did not find expected '-' indicator in what begins on this line"},
+		"bad JSON":  {"{\"topics\": [\n  {\"name\": \"a\"\n   \"partitions\": 1}\n]}", "f.yaml:3: invalid character '\"' after object key:value pair"},
 		"no topics": {"topisc: []\n", "f.yaml:1: the file has no \"topics\"\nf.yaml:1: unknown key \"topisc\"; did you mean \"topics\"?"},
 		"a list":    {"- name: a\n", "f.yaml:1: the file must be keys and values, is a list"},
 		"null":      {"~\n", "f.yaml:1: the file must be keys and values, is empty"},
