@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -19,15 +18,6 @@ type Result struct {
 	Err    error  `json:"-"`
 	Reason string `json:"error,omitempty"` // of Err
 }
-
-// visibleWithin bounds the wait for topics to appear or to be gone, firstPause is
-// the pause between the first two looks.
-const (
-	visibleWithin = 10 * time.Second
-	firstPause    = 5 * time.Millisecond
-)
-
-func nextPause(pause time.Duration) time.Duration { return min(2*pause, 100*time.Millisecond) }
 
 // Apply takes the steps of the plan: one request for all topics to create, one for
 // all partitions to add, one for all settings. It returns when what it has created
@@ -50,19 +40,6 @@ func Apply(ctx context.Context, cl *kgo.Client, p Plan) ([]Result, error) {
 		}
 	}
 	return results, errors.Join(failed...)
-}
-
-func (s Step) doing() string {
-	switch s.Action {
-	case CreateTopic:
-		return fmt.Sprintf("create topic %q", s.Topic)
-	case AddPartitions:
-		return fmt.Sprintf("add partitions to topic %q", s.Topic)
-	case ResetConfig:
-		return fmt.Sprintf("reset %s of topic %q", s.Key, s.Topic)
-	default:
-		return fmt.Sprintf("set %s of topic %q", s.Key, s.Topic)
-	}
 }
 
 // Check asks the cluster whether it would take the steps, without taking any, in as
@@ -226,70 +203,4 @@ func (a applying) configure(ctx context.Context, steps []Step) (map[string]error
 		outcome[r.ResourceName] = answer(r.ErrorCode, r.ErrorMessage)
 	}
 	return outcome, nil
-}
-
-// await waits until what was made has as many partitions as wanted, with leaders,
-// and fails the steps whose topics haven't in time.
-func (a applying) await(ctx context.Context) {
-	wait, cancel := context.WithTimeout(ctx, visibleWithin)
-	defer cancel()
-	for pause := firstPause; ; pause = nextPause(pause) {
-		waiting, err := a.unready(wait)
-		if len(waiting) == 0 && err == nil {
-			return
-		}
-		select {
-		case <-wait.Done():
-		case <-time.After(pause):
-			continue
-		}
-		for i, s := range a.steps {
-			if a.awaited(i) && (err != nil || slices.Contains(waiting, s.Topic)) {
-				a.errs[i] = errors.Join(fmt.Errorf("made, but without leaders for all partitions after %v", visibleWithin), err)
-			}
-		}
-		return
-	}
-}
-
-// awaited tells whether step i has made partitions.
-func (a applying) awaited(i int) bool {
-	return a.errs[i] == nil && (a.steps[i].Action == CreateTopic || a.steps[i].Action == AddPartitions)
-}
-
-// unready returns the topics that a step has made or enlarged and the cluster
-// doesn't show so yet.
-func (a applying) unready(ctx context.Context) ([]string, error) {
-	want := make(map[string]int)
-	var names []string
-	for i, s := range a.steps {
-		if !a.awaited(i) {
-			continue
-		}
-		n, _ := strconv.Atoi(s.New) // enlarge has parsed it
-		if s.Action == CreateTopic {
-			n = int(s.Spec.Partitions)
-		}
-		want[s.Topic] = n
-		names = append(names, s.Topic)
-	}
-	if len(names) == 0 {
-		return nil, nil
-	}
-	resp, err := requestMetadata(ctx, a.cl, names)
-	if err != nil {
-		return names, err
-	}
-	for _, t := range resp.Topics {
-		led := 0
-		for _, p := range t.Partitions {
-			if p.ErrorCode == 0 && p.Leader >= 0 {
-				led++
-			}
-		}
-		if t.Topic != nil && t.ErrorCode == 0 && led >= want[*t.Topic] {
-			delete(want, *t.Topic)
-		}
-	}
-	return slices.DeleteFunc(names, func(name string) bool { _, waits := want[name]; return !waits }), nil
 }

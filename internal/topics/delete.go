@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -44,39 +42,4 @@ func Delete(ctx context.Context, cl *kgo.Client, names []string) (map[string]err
 		}
 	}
 	return outcome, errors.Join(failed...)
-}
-
-// awaitGone waits for the end of what was deleted: until then nobody can create a
-// topic of that name.
-func awaitGone(ctx context.Context, cl *kgo.Client, outcome map[string]error) {
-	wait, cancel := context.WithTimeout(ctx, visibleWithin)
-	defer cancel()
-	var names []string
-	for name, err := range outcome {
-		if err == nil {
-			names = append(names, name)
-		}
-	}
-	for pause := firstPause; len(names) > 0; pause = nextPause(pause) {
-		resp, err := requestMetadata(wait, cl, names)
-		if err == nil {
-			names = names[:0]
-			for _, t := range resp.Topics {
-				if t.Topic != nil && !errors.Is(kerr.ErrorForCode(t.ErrorCode), kerr.UnknownTopicOrPartition) {
-					names = append(names, *t.Topic)
-				}
-			}
-		}
-		if len(names) == 0 {
-			return
-		}
-		select {
-		case <-time.After(pause):
-		case <-wait.Done():
-			for _, name := range names {
-				outcome[name] = errors.Join(fmt.Errorf("marked for deletion, but still there after %v", visibleWithin), err)
-			}
-			return
-		}
-	}
 }

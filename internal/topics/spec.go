@@ -2,9 +2,10 @@
 // with what is wanted, and applies the difference.
 //
 // Guarantees: a Plan is a value, and Apply does what the plan says and nothing else;
-// no topic is deleted or shrunk; settings that no Spec names are left alone; a plan
-// that was applied whole is empty when it is made again. Each phase is one request
-// for all topics, and a failing topic doesn't keep the others from being done.
+// no plan deletes or shrinks a topic; settings that no Spec names are left alone,
+// unless Reset says otherwise; a plan that was applied whole is empty when it is made
+// again, but for what it refused. Each phase is one request for all topics, and a
+// failing topic doesn't keep the others from being done.
 //
 // It doesn't ask for confirmation, doesn't move replicas, and doesn't know what the
 // topics are for, but for the names in Builtin.
