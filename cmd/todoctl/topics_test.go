@@ -3,8 +3,11 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"errors"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -116,5 +119,21 @@ func TestTopicsSetupRequests(t *testing.T) {
 		}
 		seen = nil
 		mu.Unlock()
+	}
+}
+
+// Ctrl-C ends a question that nobody answers.
+func TestReadLineEndsWithItsContext(t *testing.T) {
+	in, out := io.Pipe()
+	t.Cleanup(func() { _ = out.Close() })
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := readLine(ctx, bufio.NewReader(in)); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	answered, answer := io.Pipe()
+	go func() { _, _ = io.WriteString(answer, "reminders\n") }()
+	if line, err := readLine(t.Context(), bufio.NewReader(answered)); line != "reminders\n" || err != nil {
+		t.Errorf("got %q, %v", line, err)
 	}
 }
