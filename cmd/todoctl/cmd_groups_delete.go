@@ -38,7 +38,7 @@ func (a *app) runGroupsDelete(ctx context.Context, client *kgo.Client, name stri
 	what := fmt.Sprintf("delete group %s with all its offsets", name)
 	if !dryRun {
 		if !yes {
-			if err := a.confirm(what); err != nil {
+			if err := a.confirm(ctx, what); err != nil {
 				return err
 			}
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -91,27 +90,14 @@ func (a *app) readSeek(f *seekFlags) error {
 	if f.To.Kind != groups.ToFile {
 		return nil
 	}
-	text, err := a.readInput(f.To.Name)
-	if err == nil {
-		f.Saved, err = groups.ParseSaved(text, f.Group)
-	}
+	text, err := a.readFile(f.To.Name)
 	if err != nil {
-		return fmt.Errorf("read offsets of %s: %w", f.To.Name, err)
+		return err
+	}
+	if f.Saved, err = groups.ParseSaved(text, f.Group); err != nil {
+		return fmt.Errorf("read offsets of %s: %w", a.fileName(f.To.Name), err)
 	}
 	return nil
-}
-
-// readInput reads a file, or stdin when its name is -.
-func (a *app) readInput(name string) ([]byte, error) {
-	if name == "-" {
-		return io.ReadAll(a.stdin)
-	}
-	text, err := os.ReadFile(name)
-	var path *os.PathError
-	if errors.As(err, &path) {
-		err = path.Err // the name is said already
-	}
-	return text, err
 }
 
 // groupsSeek is the result of seek.
@@ -134,7 +120,7 @@ func (a *app) runGroupsSeek(ctx context.Context, client *kgo.Client, f seekFlags
 	if !f.yes {
 		p := a.messages()
 		seekTable(p, a.stderr, plan)
-		if err := a.confirm(question(plan)); err != nil {
+		if err := a.confirm(ctx, question(plan)); err != nil {
 			return err
 		}
 	}

@@ -189,7 +189,7 @@ func (a *app) runOutboxRepublish(ctx context.Context, db *store.Store, f republi
 		return a.printRepublish(f, total, nil)
 	}
 	if !f.yes {
-		if err := a.confirm(fmt.Sprintf("publish %s again, so that consumers see them a second time", events(total))); err != nil {
+		if err := a.confirm(ctx, fmt.Sprintf("publish %s again, so that consumers see them a second time", events(total))); err != nil {
 			return err
 		}
 	}

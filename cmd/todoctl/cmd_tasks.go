@@ -230,7 +230,7 @@ func (a *app) tasksRemoveCommand() *cobra.Command {
 					return err
 				}
 				if !yes {
-					if err := a.confirm(fmt.Sprintf("delete %q", t.Title)); err != nil {
+					if err := a.confirm(ctx, fmt.Sprintf("delete %q", t.Title)); err != nil {
 						return err
 					}
 				}

@@ -13,13 +13,13 @@ import (
 
 // confirm asks before something is destroyed. Where nobody can be asked it is a
 // usage error.
-func (a *app) confirm(what string) error {
+func (a *app) confirm(ctx context.Context, what string) error {
 	in, err := a.terminal(what)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(a.stderr, "%s? [y/N] ", what)
-	line, err := bufio.NewReader(in).ReadString('\n')
+	line, err := readLine(ctx, bufio.NewReader(in))
 	if err != nil {
 		return fmt.Errorf("%s: no answer: %w", what, err)
 	}
