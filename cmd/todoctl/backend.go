@@ -143,7 +143,7 @@ func loopback(addr string) bool {
 func (b *backend) openStore(ctx context.Context) error {
 	url := databaseURL(b.cfg)
 	var err error
-	b.store, err = store.Open(ctx, url, store.Options{Log: b.logs.of("store")})
+	b.store, err = store.Open(ctx, url, store.Options{Log: b.logs.of("store"), Metrics: b.registry})
 	if err != nil {
 		return err
 	}

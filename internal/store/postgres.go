@@ -16,6 +16,9 @@ import (
 // pruning. Writes have a pool of their own so that no list query is in their way.
 const writeConns = 3
 
+// notNull is the SQLSTATE of a column without a value that must have one.
+const notNull = "23502"
+
 // A postgres is a PostgreSQL database.
 type postgres struct {
 	reads   *pgxpool.Pool
@@ -162,6 +165,8 @@ func (*postgres) verdict(err error) verdict {
 	case class == "40", // serialization failure, deadlock
 		answer.ConstraintName == "idempotency_keys_pkey": // another replica was first: its answer counts
 		return again
+	case answer.Code == notNull: // nothing here writes a null: a newer schema has a column more
+		return unavailable
 	case class == "22", class == "23", class == "54": // data, constraint, limit of the server
 		return divide
 	case answer.Code == "55P03": // lock_timeout

@@ -37,14 +37,14 @@ func (s *Store) Task(ctx context.Context, userID string, id int64) (task.Task, e
 		return task.Task{}, task.ErrNotFound
 	}
 	var found []task.Task
-	err := s.db.read(ctx, query{
+	err := s.read(ctx, "read task", query{
 		sql:  "SELECT " + taskColumns + " FROM tasks WHERE user_id = $1 AND id = $2",
 		args: []any{userID, id},
 		row:  collectTask(&found),
 	})
 	switch {
 	case err != nil:
-		return task.Task{}, readError("read task", err)
+		return task.Task{}, err
 	case len(found) == 0:
 		return task.Task{}, task.ErrNotFound
 	}
@@ -74,7 +74,7 @@ func (s *Store) Tasks(ctx context.Context, userID string, q task.Query) (task.Pa
 	if c != nil {
 		rest.after(*c)
 	}
-	err = s.db.read(ctx,
+	err = s.read(ctx, "read tasks",
 		query{sql: "SELECT count(*) FROM tasks" + total.sql(), args: total.args, row: func(scan scanner) error {
 			return scan(&page.Total)
 		}},
@@ -85,7 +85,7 @@ func (s *Store) Tasks(ctx context.Context, userID string, q task.Query) (task.Pa
 			row:  collectTask(&page.Tasks),
 		})
 	if err != nil {
-		return task.Page{}, readError("read tasks", err)
+		return task.Page{}, err
 	}
 	if len(page.Tasks) > q.Limit {
 		page.Tasks = page.Tasks[:q.Limit]

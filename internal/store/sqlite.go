@@ -178,6 +178,10 @@ func (db *sqliteDB) close() error {
 }
 
 func (*sqliteDB) verdict(err error) verdict {
+	var failure *sqlite.Error
+	if errors.As(err, &failure) && failure.Code() == sqlite3.SQLITE_CONSTRAINT_NOTNULL {
+		return unavailable // nothing here writes a null: a newer schema has a column more
+	}
 	switch code(err) {
 	case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH:
 		return divide

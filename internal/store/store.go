@@ -14,18 +14,22 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/todoctl/todoctl/internal/task"
 )
 
 // Options are what a Store may be given; the zero value is complete.
 type Options struct {
-	Now func() time.Time // time.Now by default
-	Log *slog.Logger     // nothing is logged by default
+	Now     func() time.Time      // time.Now by default
+	Log     *slog.Logger          // nothing is logged by default
+	Metrics prometheus.Registerer // none by default
 }
 
 // A Store is an open database. Its methods may be called by many goroutines.
@@ -36,7 +40,11 @@ type Store struct {
 	changed chan struct{}
 	now     func() time.Time
 	log     *slog.Logger
-	failing atomic.Bool // the last write found the database unavailable
+	metrics metrics
+	reads   *health // of requests: the relay keeps account of its own
+	writes  *health
+	known   int          // the newest version of the schema that this todoctl knows
+	ahead   atomic.Int64 // versions that the database is ahead of it
 	heads   headScan
 }
 
@@ -88,7 +96,13 @@ func openAs(ctx context.Context, url string, how opening, opts Options) (*Store,
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, changed: make(chan struct{}, 1), now: opts.Now, log: opts.Log}
+	steps, err := migrations(db.dialect().kind)
+	if err != nil {
+		return nil, errors.Join(err, db.close())
+	}
+	s := &Store{db: db, changed: make(chan struct{}, 1), now: opts.Now, log: opts.Log, known: len(steps)}
+	s.metrics = newMetrics(opts.Metrics)
+	s.reads, s.writes = s.metrics.health("read", s.log), s.metrics.health("write", s.log)
 	s.changes = startGroup(context.WithoutCancel(ctx), s.write)
 	s.marks = s.changes
 	if !db.sharedWriter() {
@@ -122,15 +136,6 @@ func (s *Store) Close() error {
 	s.changes.close()
 	s.marks.close()
 	return s.db.close()
-}
-
-// Ping reports whether the database answers.
-func (s *Store) Ping(ctx context.Context) error {
-	var one int
-	err := s.db.read(ctx, query{sql: "SELECT count(*) FROM schema_migrations", row: func(scan scanner) error {
-		return scan(&one)
-	}})
-	return readError("ping", err)
 }
 
 // Changed receives a value after a commit that wrote events. It holds one at most:

@@ -89,7 +89,7 @@ func (s *Store) write(ctx context.Context, requests []*request) {
 		err = s.transaction(ctx, requests)
 	}
 	if err == nil {
-		s.report(nil)
+		s.writes.report(nil)
 		return
 	}
 	verdict := s.db.verdict(err)
@@ -102,7 +102,7 @@ func (s *Store) write(ctx context.Context, requests []*request) {
 	case verdict == blocked:
 		fail(requests, fmt.Errorf("%w: %w", task.ErrUnavailable, err))
 	default:
-		s.report(err)
+		s.writes.report(err)
 		fail(requests, fmt.Errorf("%w: %w", task.ErrUnavailable, err))
 	}
 }
@@ -127,16 +127,5 @@ func (s *Store) transaction(ctx context.Context, requests []*request) error {
 func fail(requests []*request, err error) {
 	for _, r := range requests {
 		r.err = err
-	}
-}
-
-// report logs when the database goes and when it is back, once each.
-func (s *Store) report(err error) {
-	switch failing := err != nil; {
-	case failing == s.failing.Swap(failing):
-	case failing:
-		s.log.Error("database unavailable", "err", err)
-	default:
-		s.log.Info("database available again")
 	}
 }
