@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -33,7 +34,10 @@ func (c Check) run(ctx context.Context) (err error) {
 	}()
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	return c.Run(ctx)
+	if err = c.Run(ctx); err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("no answer within %s", checkTimeout)
+	}
+	return err
 }
 
 // A finding is the outcome of one check.

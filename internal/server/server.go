@@ -44,6 +44,8 @@ type Options struct {
 	Registry *prometheus.Registry // nil makes one; shown at /metrics
 	Version  string               // of the build; shown at / and /health
 	Now      func() time.Time     // nil is time.Now
+	Timeout  time.Duration        // of the Store's answer to a request; 0 is 5 s
+	Requests int                  // that wait for the Store at a time, the next gets 503 at once; 0 is 1,000
 
 	// AllowedOrigins are the origins, such as http://localhost:3001, whose pages
 	// may use the API from a browser. nil is DefaultOrigins, an empty list none.
@@ -70,7 +72,7 @@ func New(o Options) http.Handler {
 		o.Now = time.Now
 	}
 	s := &server{
-		store:   o.Store,
+		store:   newBoundedStore(o),
 		checks:  o.Checks,
 		log:     o.Log,
 		version: o.Version,
