@@ -24,22 +24,26 @@ type health struct {
 
 	mu          sync.Mutex
 	since, last time.Time // the first and the last failure; zero while all is well
+	well        time.Time // when the last fault was over
 }
 
-func (h *health) report(err error) {
+// report takes note of how an attempt went. One that began before a fault was over
+// and fails after it is part of that fault.
+func (h *health) report(began time.Time, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	switch now := time.Now(); {
-	case err != nil:
+	now := time.Now()
+	if err != nil {
 		h.failures.Inc()
 		h.last = now
-		if h.since.IsZero() {
-			h.since = now
-			h.log.Error("database unavailable", "operation", h.operation, "err", err)
-		}
-	case !h.since.IsZero() && now.Sub(h.last) >= calm:
+	}
+	switch failing := !h.since.IsZero(); {
+	case err != nil && !failing && began.After(h.well):
+		h.since = now
+		h.log.Error("database unavailable", "operation", h.operation, "err", err)
+	case err == nil && failing && now.Sub(h.last) >= calm:
 		h.log.Info("database available again", "operation", h.operation, "away", now.Sub(h.since))
-		h.since = time.Time{}
+		h.since, h.well = time.Time{}, now
 	}
 }
 
@@ -69,9 +73,10 @@ func (m metrics) health(operation string, log *slog.Logger) *health {
 
 // read runs the queries of a request and keeps account of failures.
 func (s *Store) read(ctx context.Context, what string, queries ...query) error {
+	began := time.Now()
 	err := s.db.read(ctx, queries...)
 	if !errors.Is(ctx.Err(), context.Canceled) { // else it was the client that gave up
-		s.reads.report(err)
+		s.reads.report(began, err)
 	}
 	return readError(what, err)
 }

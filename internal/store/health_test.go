@@ -39,22 +39,25 @@ func TestHealthLogsOnce(t *testing.T) {
 		var log bytes.Buffer
 		registry := prometheus.NewRegistry()
 		h := newMetrics(registry).health("read", slog.New(slog.NewTextHandler(&log, nil)))
-		h.report(nil)
+		h.report(time.Now(), nil)
 		for fault := range 2 {
 			for range 100 {
-				h.report(errors.New("away"))
-				h.report(nil)
+				h.report(time.Now(), errors.New("away"))
+				h.report(time.Now(), nil)
 			}
+			late := time.Now()
 			<-time.After(calm)
-			h.report(nil)
-			h.report(nil)
+			h.report(time.Now(), nil)
+			h.report(late, errors.New("began before it was over"))
+			h.report(time.Now(), nil)
+			<-time.After(calm)
 			gone, back := strings.Count(log.String(), "database unavailable"), strings.Count(log.String(), "available again")
 			if gone != fault+1 || back != fault+1 {
 				t.Errorf("after fault %d: logged %d times that it is gone and %d times that it is back", fault+1, gone, back)
 			}
 		}
-		if n := metric(t, registry, "todo_store_failures_total"); n != 200 {
-			t.Errorf("%v failures counted, want 200", n)
+		if n := metric(t, registry, "todo_store_failures_total"); n != 202 {
+			t.Errorf("%v failures counted, want 202", n)
 		}
 	})
 }

@@ -84,12 +84,13 @@ func isText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 
 
 // write brings requests to disk, each with its own answer.
 func (s *Store) write(ctx context.Context, requests []*request) {
+	began := time.Now()
 	err := s.transaction(ctx, requests)
 	for try := 1; err != nil && s.db.verdict(err) == again && try < maxTries; try++ {
 		err = s.transaction(ctx, requests)
 	}
 	if err == nil {
-		s.writes.report(nil)
+		s.writes.report(began, nil)
 		return
 	}
 	verdict := s.db.verdict(err)
@@ -102,7 +103,7 @@ func (s *Store) write(ctx context.Context, requests []*request) {
 	case verdict == blocked:
 		fail(requests, fmt.Errorf("%w: %w", task.ErrUnavailable, err))
 	default:
-		s.writes.report(err)
+		s.writes.report(began, err)
 		fail(requests, fmt.Errorf("%w: %w", task.ErrUnavailable, err))
 	}
 }
