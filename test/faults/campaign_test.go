@@ -20,16 +20,18 @@ import (
 
 // options are those of one campaign.
 type options struct {
-	programs programs
-	seed     uint64
-	postgres bool
-	replicas int
-	mutation string
-	plan     func(kinds []string) []step
-	changes  int           // to wait for
-	rate     int           // of the load: requests a second
-	bound    time.Duration // of the recovery
-	timeout  time.Duration // of everything
+	programs    programs
+	seed        uint64
+	postgres    bool
+	replicas    int
+	mutation    string
+	args        []string // more flags of serve
+	smallBroker bool     // the broker's disk can be filled, where that is possible
+	plan        func(kinds []string) []step
+	changes     int           // to wait for
+	rate        int           // of the load: requests a second
+	bound       time.Duration // of the recovery
+	timeout     time.Duration // of everything
 }
 
 // A campaign is one run.
@@ -50,7 +52,7 @@ func runCampaign(t *testing.T, o options) *checker.Report {
 	c := &campaign{options: o, T: t, injected: map[string]int{}}
 	ctx, cancel := context.WithTimeout(t.Context(), o.timeout)
 	defer cancel()
-	dir := c.folder()
+	dir := folder(t)
 	c.stack = newStack(t, o, dir)
 	c.began = time.Now()
 	apis := make([]string, 0, o.replicas)
@@ -63,26 +65,30 @@ func runCampaign(t *testing.T, o options) *checker.Report {
 	healed := time.Now()
 	c.load.finish()
 	recovery, recovered := c.recover(ctx, healed)
-	evidence := c.gather(ctx)
+	evidence, err := c.stack.gather(ctx, c.load)
+	if err != nil {
+		t.Fatal(err)
+	}
 	evidence.Recovery, evidence.Recovered, evidence.Bound = recovery, recovered, o.bound
 	report := checker.Check(evidence)
 	c.figures(report, recovery)
 	return report
 }
 
-// folder is where a campaign keeps its files; it stays when the campaign fails.
-func (c *campaign) folder() string {
+// folder is where a test keeps its files; it stays when the test fails.
+func folder(t *testing.T) string {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "todoctl-faults-")
 	if err != nil {
-		c.Fatal(err)
+		t.Fatal(err)
 	}
-	c.Cleanup(func() {
-		if c.Failed() || *keepFlag {
-			c.Logf("logs and data are kept in %s", dir)
+	t.Cleanup(func() {
+		if t.Failed() || *keepFlag {
+			t.Logf("logs and data are kept in %s", dir)
 			return
 		}
 		if err := os.RemoveAll(dir); err != nil {
-			c.Error(err)
+			t.Error(err)
 		}
 	})
 	return dir
@@ -154,28 +160,21 @@ func (c *campaign) recover(ctx context.Context, healed time.Time) (time.Duration
 }
 
 // gather stops the replicas and reads what there is.
-func (c *campaign) gather(ctx context.Context) checker.Evidence {
+func (s *stack) gather(ctx context.Context, l *load) (e checker.Evidence, err error) {
 	var ends sync.WaitGroup
-	for _, r := range c.stack.replicas {
+	for _, r := range s.replicas {
 		ends.Go(r.end)
 	}
 	ends.Wait()
-	rows, err := c.stack.db.reader.Rows(ctx, topic)
-	if err != nil {
-		c.Fatal(err)
+	e.Operations, e.Contradictions = l.operations, l.contradictions
+	if e.Rows, err = s.db.reader.Rows(ctx, topic); err != nil {
+		return e, err
 	}
-	tasks, err := c.stack.db.reader.Tasks(ctx)
-	if err != nil {
-		c.Fatal(err)
+	if e.Tasks, err = s.db.reader.Tasks(ctx); err != nil {
+		return e, err
 	}
-	records, err := checker.ReadTopic(ctx, c.stack.kafka.addr(), topic)
-	if err != nil {
-		c.Fatal(err)
-	}
-	return checker.Evidence{
-		Operations: c.load.operations, Rows: rows, Tasks: tasks, Records: records,
-		Contradictions: c.load.contradictions,
-	}
+	e.Records, err = checker.ReadTopic(ctx, s.kafka.addr(), topic)
+	return e, err
 }
 
 // figures prints all that was measured.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -24,8 +25,9 @@ type database struct {
 	proxy  *proxy
 	mu     sync.Mutex // held while the server is stopped and started
 
-	// Of SQLite: its disk, when one could be mounted that can be filled.
-	disk *smallDisk
+	direct string // past todoctl: a URL or a file
+
+	disk *smallDisk // when one could be mounted that can be filled
 }
 
 // newSQLite makes a database file, on a disk of its own where that is possible.
@@ -37,14 +39,34 @@ func newSQLite(t *testing.T, dir string) *database {
 	}
 	path := filepath.Join(dir, "todo.db")
 	d.url = "sqlite:" + path
+	d.direct = path
 	d.read(t, path)
 	return d
 }
 
-// newPostgres runs a server behind a proxy.
+// openDisk is a small disk that other users may use; nil where none can be mounted.
+func openDisk(t *testing.T) *smallDisk {
+	t.Helper()
+	parent, err := os.MkdirTemp("", "todoctl-disk-") // not below a test's own: that is closed to other users
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Remove(parent) }) // what a failed test keeps stays
+	if err := os.Chmod(parent, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Remove(filepath.Join(parent, "disk")) })
+	return newSmallDisk(t, filepath.Join(parent, "disk"))
+}
+
+// newPostgres runs a server behind a proxy, on a disk of its own where that is possible.
 func newPostgres(t *testing.T) *database {
 	t.Helper()
-	server, err := pgserver.New(t.Context())
+	disk, parent := openDisk(t), ""
+	if disk != nil {
+		parent = disk.dir
+	}
+	server, err := pgserver.NewIn(t.Context(), parent)
 	if errors.Is(err, pgserver.ErrMissing) {
 		missing(t, err.Error())
 	}
@@ -65,7 +87,7 @@ func newPostgres(t *testing.T) *database {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &database{server: server, proxy: newProxy(t, u.Host)}
+	d := &database{server: server, proxy: newProxy(t, u.Host), disk: disk, direct: direct}
 	u.Host = d.proxy.addr()
 	d.url = u.String()
 	d.read(t, direct)
@@ -80,6 +102,17 @@ func (d *database) read(t *testing.T, address string) {
 	}
 	t.Cleanup(func() { reader.Close() })
 	d.reader = reader
+}
+
+// revive starts a PostgreSQL again that has ended by itself, as it does when it can't
+// recover on a full disk.
+func (d *database) revive(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.server == nil || d.server.Runs() {
+		return nil
+	}
+	return d.server.Start(context.WithoutCancel(ctx))
 }
 
 // crash stops PostgreSQL at once and starts it again after a while.

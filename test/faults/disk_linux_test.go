@@ -20,7 +20,7 @@ func newSmallDisk(t *testing.T, dir string) *smallDisk {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", roomy)); err != nil {
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0755", roomy)); err != nil {
 		t.Logf("disk full is left out: no tmpfs can be mounted: %v", err)
 		return nil
 	}
@@ -43,10 +43,13 @@ func (d *smallDisk) fill(last func()) error {
 		return fmt.Errorf("fill %s: %w", d.dir, err)
 	}
 	last()
-	return d.resize(roomy)
+	return d.grow()
 }
 
-// shrink tries again when more was written meanwhile.
+// grow makes room again.
+func (d *smallDisk) grow() error { return d.resize(roomy) }
+
+// shrink leaves no room: it makes the file system as small as what is in it. It tries again when more was written meanwhile.
 func (d *smallDisk) shrink() (err error) {
 	for range 20 {
 		var s unix.Statfs_t

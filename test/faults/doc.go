@@ -7,6 +7,11 @@
 //	go test ./test/faults -v -run Campaign -faults.long -timeout 0
 //	go test ./test/faults -v -run Campaign/SQLite -faults.seed 42
 //
+// Beside the campaign, which has all faults at random, there are drills, which have one
+// after the other and look at every answer, log line and metric: TestDatabaseInTrouble,
+// TestSlowDatabasePilesUpNothing, TestSidecarInTrouble, TestBrokerWithoutRoom and
+// TestTakeover.
+//
 // The same seed gives the same faults in the same order; what they hit is a matter of
 // timing. What must hold, and who judges it: see package checker.
 package faults

@@ -4,6 +4,7 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -57,7 +58,8 @@ func (s *stack) inject(ctx context.Context, f fault) (note string, err error) {
 		n, err := s.db.reader.TerminateBackends(ctx)
 		return fmt.Sprintf("%d connections", n), err
 	case f.kind == "disk full":
-		return "", s.db.disk.fill(last)
+		err := s.db.disk.fill(last)
+		return "", errors.Join(err, s.db.revive(ctx))
 	case strings.HasPrefix(f.kind, "kafka "):
 		return storm(s.kafka, f, last)
 	case strings.HasPrefix(f.kind, "postgres "):

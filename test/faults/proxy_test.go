@@ -23,9 +23,9 @@ const (
 // A proxy is a TCP connection's middle that can go bad.
 type proxy struct {
 	listener net.Listener
-	target   string
 
 	mu      sync.Mutex
+	target  string
 	weather weather
 	delay   time.Duration // of slow
 	links   map[*link]struct{}
@@ -75,6 +75,22 @@ func (p *proxy) now() (weather, time.Duration) {
 	return p.weather, p.delay
 }
 
+// lead sends connections elsewhere, those that are open too: they break.
+func (p *proxy) lead(target string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.target = target
+	for l := range p.links {
+		l.reset()
+	}
+}
+
+func (p *proxy) where() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.target
+}
+
 func (p *proxy) serve() {
 	for {
 		client, err := p.listener.Accept()
@@ -92,7 +108,7 @@ func (p *proxy) join(client net.Conn) {
 		l.reset()
 		return
 	}
-	server, err := net.DialTimeout("tcp", p.target, 5*time.Second)
+	server, err := net.DialTimeout("tcp", p.where(), 5*time.Second)
 	if err != nil {
 		l.reset()
 		return

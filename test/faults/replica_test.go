@@ -27,7 +27,7 @@ type replica struct {
 }
 
 // newReplica prepares a replica and starts it.
-func newReplica(t *testing.T, p programs, s *stack, number int, mutation string) *replica {
+func newReplica(t *testing.T, s *stack, number int, o options) *replica {
 	t.Helper()
 	dir := filepath.Join(s.dir, fmt.Sprintf("serve%d", number))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -37,17 +37,21 @@ func newReplica(t *testing.T, p programs, s *stack, number int, mutation string)
 	if err := r.arm(""); err != nil {
 		t.Fatal(err)
 	}
+	url := s.db.url
 	r.child = startChild(t, filepath.Base(dir), filepath.Join(dir, "log"), func() *exec.Cmd {
-		cmd := exec.Command(p.todoctl, "serve", "--api-addr", r.api, "--database", s.db.url,
-			"--brokers", s.kafka.addr(), "--data-dir", dir, "--daprd", p.daprd,
-			"--dapr-http-port", "0", "--dapr-grpc-port", "0", "--log-level", "info")
+		cmd := exec.Command(s.programs.todoctl, append([]string{"serve", "--api-addr", r.api, "--database", url,
+			"--brokers", s.kafka.addr(), "--data-dir", dir, "--daprd", s.programs.daprd,
+			"--dapr-http-port", "0", "--dapr-grpc-port", "0", "--log-level", "info",
+			"--ready-file", r.readyFile()}, o.args...)...)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "HOME="+dir, "TODOCTL_MUTATION="+mutation,
+		cmd.Env = append(os.Environ(), "HOME="+dir, "TODOCTL_MUTATION="+o.mutation,
 			"TODOCTL_FAILPOINT=@"+r.points, fmt.Sprintf("TODOCTL_FAILPOINT_SEED=%d", s.seed))
 		return cmd
 	})
 	return r
 }
+
+func (r *replica) readyFile() string { return filepath.Join(r.dir, "ready") }
 
 // arm sets the failpoints, "" for none.
 func (r *replica) arm(terms string) error {

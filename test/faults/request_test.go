@@ -36,6 +36,7 @@ type answer struct {
 	task     int64
 	sequence int64
 	replayed bool
+	retry    string // Retry-After
 }
 
 // send sends a request, with a key again until there is an answer.
@@ -82,8 +83,10 @@ func (c *client) exchange(ctx context.Context, r request, key, trace string) ans
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	switch {
-	case err != nil, resp.StatusCode >= http.StatusInternalServerError:
+	case err != nil:
 		return unknown
+	case resp.StatusCode >= http.StatusInternalServerError:
+		return answer{outcome: checker.Unknown, status: resp.StatusCode, retry: resp.Header.Get("Retry-After")}
 	case resp.StatusCode >= http.StatusBadRequest:
 		return answer{outcome: checker.Fail, status: resp.StatusCode}
 	}
@@ -165,5 +168,10 @@ func (c *client) getTask(ctx context.Context, id int64) (*http.Response, error) 
 	return c.http.Do(message)
 }
 
-// api is any replica.
-func (c *client) api() string { return c.apis[c.random.IntN(len(c.apis))] }
+// api is any replica. With a single one a client may send requests side by side.
+func (c *client) api() string {
+	if len(c.apis) == 1 {
+		return c.apis[0]
+	}
+	return c.apis[c.random.IntN(len(c.apis))]
+}

@@ -25,8 +25,9 @@ type stack struct {
 	dir      string
 	db       *database
 	broker   *child
-	control  string // of the broker: HOST:PORT
-	kafka    *proxy // before the broker
+	control  string     // of the broker: HOST:PORT
+	kafka    *proxy     // before the broker
+	disk     *smallDisk // of the broker, when it was to have one that can be filled
 	replicas []*replica
 	programs programs
 }
@@ -49,9 +50,12 @@ func newStack(t *testing.T, o options, dir string) *stack {
 	} else {
 		s.db = newSQLite(t, dir)
 	}
+	if o.smallBroker {
+		s.disk = newSmallDisk(t, filepath.Join(dir, "broker"))
+	}
 	s.startBroker(t)
 	for number := range o.replicas {
-		s.replicas = append(s.replicas, newReplica(t, s.programs, s, number, o.mutation))
+		s.replicas = append(s.replicas, newReplica(t, s, number, o))
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()

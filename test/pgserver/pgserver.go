@@ -32,7 +32,11 @@ type Server struct {
 
 // New makes a database cluster in a new folder; Remove removes it. Start starts the
 // server.
-func New(ctx context.Context) (*Server, error) {
+func New(ctx context.Context) (*Server, error) { return NewIn(ctx, "") }
+
+// NewIn is New in a new folder below parent, which must be open to other users: where
+// tests run as root PostgreSQL doesn't.
+func NewIn(ctx context.Context, parent string) (*Server, error) {
 	bin := find()
 	if bin == "" {
 		return nil, ErrMissing
@@ -41,7 +45,7 @@ func New(ctx context.Context) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "todoctl-postgres") // not below a test's own: that is closed to other users
+	dir, err := os.MkdirTemp(parent, "todoctl-postgres") // not below a test's own: that is closed to other users
 	if err != nil {
 		return nil, err
 	}
@@ -138,6 +142,16 @@ func (s *Server) accepts(ctx context.Context) bool {
 func (s *Server) Stop() {
 	_ = s.cmd.Process.Signal(syscall.SIGQUIT) // it may be gone already
 	<-s.exited
+}
+
+// Runs reports whether the server hasn't ended by itself.
+func (s *Server) Runs() bool {
+	select {
+	case <-s.exited:
+		return false
+	default:
+		return true
+	}
 }
 
 // Remove removes the cluster of a server that is stopped.
