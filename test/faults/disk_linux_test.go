@@ -49,7 +49,8 @@ func (d *smallDisk) fill(last func()) error {
 // grow makes room again.
 func (d *smallDisk) grow() error { return d.resize(roomy) }
 
-// shrink leaves no room: it makes the file system as small as what is in it. It tries again when more was written meanwhile.
+// shrink leaves no room: it makes the file system as small as what is in it. It tries
+// again when more was written meanwhile.
 func (d *smallDisk) shrink() (err error) {
 	for range 20 {
 		var s unix.Statfs_t
