@@ -80,7 +80,7 @@ const (
 // whether with payloads, %s selects the ids.
 const waitingRows = `SELECT o.id, CAST(o.event_id AS text), o.topic, o.type, o.task_id, o.seq, o.traceparent,
 	o.created_at, CASE WHEN $1 THEN o.payload END, o.attempts,
-	o.next_attempt_at, o.last_error, o.parked_at, h.seq, h.next_attempt_at, h.parked_at
+	o.next_attempt_at, o.last_error, o.parked_at, h.seq, h.attempts, h.next_attempt_at, h.parked_at
 	FROM (%s) AS page JOIN outbox o ON o.id = page.id
 	JOIN outbox h ON h.id = (SELECT p.id FROM outbox p
 		WHERE p.published_at IS NULL AND p.topic = o.topic AND p.task_id = o.task_id ORDER BY p.seq LIMIT 1)
@@ -120,7 +120,7 @@ func (s *Store) waiting(ids string, args []any, into *[]Waiting) query {
 		var e, head Waiting
 		var next, parked, headNext, headParked stamp
 		err := collectEvent(&events)(func(columns ...any) error {
-			return scan(append(columns, &next, &e.LastError, &parked, &head.Sequence, &headNext, &headParked)...)
+			return scan(append(columns, &next, &e.LastError, &parked, &head.Sequence, &head.Attempts, &headNext, &headParked)...)
 		})
 		if err != nil {
 			return err
@@ -137,12 +137,12 @@ func (s *Store) waiting(ids string, args []any, into *[]Waiting) query {
 	}}
 }
 
-// alone is the state of an event that nothing is before.
+// alone is the state of an event that nothing is before: that of isDue.
 func (e Waiting) alone(now time.Time) State {
 	switch {
 	case !e.ParkedAt.IsZero():
 		return Parked
-	case e.NextAttempt.After(now):
+	case e.Attempts > 0 && e.NextAttempt.After(now) && !e.NextAttempt.After(now.Add(farAhead)):
 		return PutOff
 	default:
 		return Due
