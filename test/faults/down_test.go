@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -45,8 +46,8 @@ func TestDatabaseInTrouble(t *testing.T) {
 			if postgres {
 				all = d.postgresTroubles(direct)
 			}
-			if d.db.disk != nil {
-				all = append(all, trouble{name: "full", begin: d.fullDisk, reads: true, some: true})
+			if tr, ok := d.full(); ok {
+				all = append(all, tr)
 			}
 			for _, tr := range all {
 				d.Logf("%s: %s", name, tr.name)
@@ -145,20 +146,31 @@ func (d *drill) postgresTroubles(db *sql.DB) []trouble {
 	}
 }
 
-// fullDisk leaves no room on the database's disk. A PostgreSQL that finds none for its
-// log ends itself, and is started again as an operator does.
-func (d *drill) fullDisk() func() {
-	if err := d.db.disk.shrink(); err != nil {
-		d.Fatal(err)
+// full leaves no room for the database. A PostgreSQL that finds none for its log ends
+// itself, and is started again as an operator does. It has no limit of its own: its
+// segments are longer than all that is written here.
+func (d *drill) full() (trouble, bool) {
+	var room room
+	if d.db.disk != nil || d.db.server == nil {
+		room = roomOf(d.db.disk, filepath.Dir(d.db.direct), d.replicas[0].child)
 	}
-	return func() {
-		if err := d.db.disk.grow(); err != nil {
+	if room == nil {
+		d.Log("a full disk is left out: none can be filled here")
+		return trouble{}, false
+	}
+	return trouble{name: "full", reads: true, some: true, begin: func() func() {
+		if err := room.shrink(); err != nil {
 			d.Fatal(err)
 		}
-		if err := d.db.revive(d.ctx); err != nil {
-			d.Fatal(err)
+		return func() {
+			if err := room.grow(); err != nil {
+				d.Fatal(err)
+			}
+			if err := d.db.revive(d.ctx); err != nil {
+				d.Fatal(err)
+			}
 		}
-	}
+	}}, true
 }
 
 // suffer goes through one trouble.

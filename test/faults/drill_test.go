@@ -26,6 +26,21 @@ type drill struct {
 	c   *client
 }
 
+// A room is where files grow until there is no more of it.
+type room interface {
+	shrink() error // leaves none
+	grow() error   // makes some again
+}
+
+// roomOf is the room of a program's files: their disk when they have one that can be
+// filled, else a limit of their length; nil where neither can be had.
+func roomOf(disk *smallDisk, dir string, c *child) room {
+	if disk != nil {
+		return disk
+	}
+	return newFileLimit(dir, c)
+}
+
 // newDrill starts a stack with topics. Its requests go to the last replica unless told
 // otherwise.
 func newDrill(t *testing.T, o options) *drill {

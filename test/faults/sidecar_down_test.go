@@ -139,15 +139,16 @@ func (d *drill) stopPublishing(name, kind string, begin, end func()) {
 func TestBrokerWithoutRoom(t *testing.T) {
 	t.Parallel()
 	d := newDrill(t, options{replicas: 1, smallBroker: true})
-	if d.disk == nil {
-		missing(t, "no file system can be mounted here")
+	room := roomOf(d.disk, filepath.Join(d.dir, "broker"), d.broker)
+	if room == nil {
+		missing(t, "no disk can be filled here")
 	}
 	d.stopPublishing("full", "outage", func() {
-		if err := d.disk.shrink(); err != nil {
+		if err := room.shrink(); err != nil {
 			d.Fatal(err)
 		}
 	}, func() {
-		if err := d.disk.grow(); err != nil {
+		if err := room.grow(); err != nil {
 			d.Fatal(err)
 		}
 	})
