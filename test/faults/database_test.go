@@ -51,11 +51,14 @@ func openDisk(t *testing.T) *smallDisk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.Remove(parent) }) // what a failed test keeps stays
+	t.Cleanup(func() { // nothing is kept: the server is gone with its files
+		if err := os.RemoveAll(parent); err != nil {
+			t.Error(err)
+		}
+	})
 	if err := os.Chmod(parent, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.Remove(filepath.Join(parent, "disk")) })
 	return newSmallDisk(t, filepath.Join(parent, "disk"))
 }
 
