@@ -199,8 +199,8 @@ func (d *drill) suffer(tr trouble) {
 			log.count("database available again", "operation=read") == log.count("database unavailable", "operation=read")
 	})
 	log.once("database unavailable", "operation=write")
-	if n := log.count("database unavailable", "operation=read"); n > 1 {
-		d.Errorf("%d log lines of reads that fail, want one at most", n)
+	if want, n := map[bool]int{true: 0, false: 1}[tr.reads], log.count("database unavailable", "operation=read"); n != want {
+		d.Errorf("%d log lines of reads that fail, want %d:\n%s", n, want, log.text())
 	}
 	for _, line := range []string{"relay lost the lead", "outbox can't be read", "outbox takes no marks"} {
 		if n := log.count(line); n > 1 {
