@@ -57,7 +57,7 @@ func (k *Kafka) Publish(ctx context.Context, topic string, batch []Message) []er
 		if errs == nil {
 			errs = make([]error, len(batch))
 		}
-		errs[place[result.Record]] = classifyKafka(result.Err)
+		errs[place[result.Record]] = ClassifyKafka(result.Err)
 	}
 	return errs
 }
@@ -76,7 +76,9 @@ func record(topic string, m Message) *kgo.Record {
 	return r
 }
 
-func classifyKafka(err error) error {
+// ClassifyKafka turns an error of the Kafka client for a record into one of the
+// Publisher's contract: it tells a refusal from an outage.
+func ClassifyKafka(err error) error {
 	for _, refused := range []error{
 		kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord, kerr.InvalidTimestamp,
 		kerr.UnsupportedForMessageFormat, kerr.PolicyViolation,

@@ -67,12 +67,12 @@ func TestClassifyKafka(t *testing.T) {
 		kerr.TopicAuthorizationFailed: ErrTopicRefused,
 		kerr.UnknownTopicOrPartition:  ErrTopicRefused,
 	} {
-		if got := classifyKafka(err); !errors.Is(got, want) || !errors.Is(got, err) {
+		if got := ClassifyKafka(err); !errors.Is(got, want) || !errors.Is(got, err) {
 			t.Errorf("%v: %v, want %v", err, got, want)
 		}
 	}
 	for _, err := range []error{kerr.NotLeaderForPartition, kerr.NotEnoughReplicas, kgo.ErrRecordTimeout, errAway} {
-		if errors.Is(classifyKafka(err), ErrRefused) {
+		if errors.Is(ClassifyKafka(err), ErrRefused) {
 			t.Errorf("%v is taken for a refusal", err)
 		}
 	}
