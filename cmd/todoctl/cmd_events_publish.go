@@ -1,201 +1,179 @@
 package main
 
 import (
-	"bufio"
-	"context"
-	"errors"
 	"fmt"
-	"io"
-	"net"
-	"os"
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
-	"github.com/todoctl/todoctl/internal/config"
-	"github.com/todoctl/todoctl/internal/publish"
-	"github.com/todoctl/todoctl/internal/stack"
+	"github.com/todoctl/todoctl/internal/input"
+	"github.com/todoctl/todoctl/internal/schema"
 )
 
-const (
-	publishBatch = 100     // events in a call
-	maxLine      = 1 << 20 // bytes of an event on standard input
-)
-
+// publishFlags are what publish is told.
 type publishFlags struct {
-	data, key, kind string
-	direct          bool
-}
+	topic string
 
-// published is the result of a publish.
-type published struct {
-	Topic  string `json:"topic"`
-	Events int    `json:"events"`
-	LastID string `json:"last_id"`
+	// What to publish.
+	data, sample     string
+	files            []string
+	input, keyColumn string
+	count            int
+
+	// What it becomes.
+	kind, key     string
+	headers       []string
+	partition     int32
+	keepPartition bool
+
+	// How it is sent.
+	direct, noValidate, keepGoing, dryRun bool
+	compression                           string
+	rate                                  float64
 }
 
 func (a *app) eventsPublishCommand() *cobra.Command {
 	var f publishFlags
 	cmd := &cobra.Command{
-		Use: "publish TOPIC", Short: "Publish events, through the sidecar or straight to Kafka",
-		Long: `Publish one event (--data), or one a line from standard input. An event is a JSON value;
-one that is a CloudEvent already goes out as it is, any other becomes the data of a new
-CloudEvent.
+		Use: "publish [TOPIC]", Short: "Publish events, through the sidecar or straight to Kafka",
+		Long: `Publish events: --data, a --sample, the lines of files (-f) or of standard input. They go
+through the Dapr sidecar, as the task API's do, or with --direct straight to the broker.
+The events of one key stay in order.
 
-Events go through the Dapr sidecar, as the task API's do, or with --direct straight to
-the broker.`,
-		Example: `  todoctl events publish task-events --type task.created --key 123 --data '{"task_id":123}'
-  todoctl events publish task-events --direct < events.jsonl`,
-		Args:              args(cobra.ExactArgs(1)),
+Input (--input):
+  auto   as json if a line is one of 'events tail --json', else as lines; a .csv file as csv
+  lines  a JSON value a line: a CloudEvent, which goes out as it is, or the data of a new one
+  json   lines of 'events tail --json': key, headers, value and timestamp as they were, and
+         the topic if none is given
+  csv    a header, then the data of an event a row. A cell that is a JSON number, true or
+         false is one in the data, an empty cell is left out, all else is text; so is every
+         cell of a column that the header calls NAME:text
+  raw    a line is a record's value, the bytes as they are
+
+Dapr carries CloudEvents with a key and nothing else: headers and timestamps are left out,
+any other value becomes the data of a new CloudEvent, tombstones and keys that aren't
+UTF-8 are refused. --direct keeps all of it.
+
+--data, --key and the values of --header are templates: ` + input.TemplateForms + `.
+Events of a type that 'events schema list' has are checked before they are sent.
+The first line that is wrong ends it: those before it are sent, none after it.`,
+		Example: `  todoctl events publish --sample task.created
+  todoctl events publish task-events --sample task.created --count 1000 --rate 50
+  todoctl events publish my-topic --type order.placed --key 7 --data '{"id":"{{uuid}}","n":{{randInt 1 9}}}'
+  todoctl events publish task-events < events.jsonl
+  todoctl events tail task-events -o start -e --json | todoctl events publish copy --direct
+  todoctl events publish my-topic -f people.csv --key-column id --type person.seen`,
+		Args:              args(cobra.MaximumNArgs(1)),
 		ValidArgsFunction: a.completeTopics,
-		RunE:              func(cmd *cobra.Command, words []string) error { return a.runPublish(cmd, words[0], f) },
+		RunE: func(cmd *cobra.Command, words []string) error {
+			f.topic = strings.Join(words, "")
+			return a.runPublish(cmd, f)
+		},
 	}
 	settingFlags(cmd, "brokers", "data-dir", "dapr-http-port", "dapr-grpc-port", "pubsub")
-	flags := cmd.Flags()
-	flags.StringVar(&f.data, "data", "", "the event")
-	flags.StringVar(&f.key, "key", "", "Kafka key (default the CloudEvent's partitionkey)")
-	flags.StringVar(&f.kind, "type", "", "CloudEvent type (default the data's event_type, else test)")
-	flags.BoolVar(&f.direct, "direct", false, "straight to Kafka, without the sidecar")
+	f.add(cmd)
 	return cmd
 }
 
-func (a *app) runPublish(cmd *cobra.Command, topic string, f publishFlags) error {
-	lines, err := a.eventLines(cmd, f)
-	if err != nil {
-		return err
-	}
-	cfg, err := a.load(cmd)
-	if err != nil {
-		return err
-	}
-	publisher, done, err := openPublisher(cmd.Context(), cfg, f.direct)
-	if err != nil {
-		return err
-	}
-	defer done()
-	result, err := publishLines(cmd.Context(), publisher, topic, lines, publish.Wrapping{Type: f.kind, Key: f.key, Source: "todoctl"})
-	if err != nil {
-		return fmt.Errorf("%w (%d published before)", err, result.Events)
-	}
-	p := a.printer()
-	return p.Print("published", result, func(w io.Writer) {
-		if result.Events == 1 {
-			fmt.Fprintf(w, "published event %s to %s\n", result.LastID, topic)
-			return
-		}
-		fmt.Fprintf(w, "published %d events to %s\n", result.Events, topic)
-	})
+func (f *publishFlags) add(cmd *cobra.Command) {
+	formats, types := formatNames(), schema.Names()
+	flags := cmd.Flags()
+	flags.StringVar(&f.data, "data", "", "the event")
+	flags.StringVar(&f.sample, "sample", "", "a sample event, to its own topic if none is given: "+strings.Join(types, ", "))
+	flags.StringArrayVarP(&f.files, "file", "f", nil, "read this file, - is standard input; repeat it for several")
+	flags.StringVar(&f.input, "input", string(input.Auto), strings.Join(formats, ", "))
+	flags.StringVar(&f.keyColumn, "key-column", "", "column of a CSV that has the Kafka keys")
+	flags.IntVar(&f.count, "count", 1, "this many events of --data or --sample; 0 is no end")
+	flags.StringVar(&f.kind, "type", "", "CloudEvent type (default the data's event_type, else test)")
+	flags.StringVarP(&f.key, "key", "k", "", "Kafka key (default the CloudEvent's partitionkey)")
+	flags.StringArrayVarP(&f.headers, "header", "H", nil, "add a header NAME=VALUE; repeat it for several (--direct)")
+	flags.Int32VarP(&f.partition, "partition", "p", -1, "to this partition, whatever the key (--direct)")
+	flags.BoolVar(&f.keepPartition, "keep-partition", false, "to the partition that a line of tail's names (--direct)")
+	flags.BoolVar(&f.direct, "direct", false, "straight to Kafka, without the sidecar")
+	flags.StringVarP(&f.compression, "compression", "z", "snappy", "none, gzip, snappy, lz4 or zstd (--direct)")
+	flags.Float64Var(&f.rate, "rate", 0, "at most this many events a second; 0 is no limit")
+	flags.BoolVar(&f.noValidate, "no-validate", false, "send events that aren't as their schema says")
+	flags.BoolVar(&f.keepGoing, "keep-going", false, "pass over what is wrong, and exit 1 at the end")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "print what would be sent, as 'events tail --json' does")
+	completeWords(cmd, "sample", types...)
+	completeWords(cmd, "input", formats...)
+	completeWords(cmd, "compression", compressions()...)
 }
 
-// eventLines is where the events are: --data, or standard input.
-func (a *app) eventLines(cmd *cobra.Command, f publishFlags) (*bufio.Scanner, error) {
-	in := a.stdin
-	if cmd.Flags().Changed("data") {
-		in = strings.NewReader(f.data)
+func formatNames() []string {
+	var names []string
+	for _, format := range input.Formats() {
+		names = append(names, string(format))
 	}
-	if file, ok := in.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		return nil, usagef("no event: give one with --data, or pipe events in, one a line")
-	}
-	lines := bufio.NewScanner(in)
-	lines.Buffer(make([]byte, 64<<10), maxLine)
-	if cmd.Flags().Changed("data") {
-		lines.Split(whole)
-	}
-	return lines, nil
+	return names
 }
 
-// whole is the split function of an input that is one event, over several lines.
-func whole(data []byte, atEOF bool) (int, []byte, error) {
-	if !atEOF || len(data) == 0 {
-		return 0, nil, nil
-	}
-	return len(data), data, nil
-}
-
-// openPublisher returns a publisher that is there, and what closes it.
-func openPublisher(ctx context.Context, cfg *config.Config, direct bool) (publish.Publisher, func(), error) {
-	if direct {
-		client, err := cluster(ctx, cfg.List("brokers"), publish.KafkaOpts()...)
-		if err != nil {
-			return nil, nil, err
-		}
-		return publish.NewKafka(client), client.Close, nil
-	}
-	_, metadata, err := stack.Attach(ctx, stack.AttachOptions{HTTPPort: cfg.Int("dapr-http-port"), APIToken: cfg.Get("dapr-api-token")})
-	if err == nil {
-		err = stack.CheckPubsub(metadata, cfg.Get("pubsub"))
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w; or publish without a sidecar: --direct", err)
-	}
-	dapr, err := publish.NewDapr(publish.DaprOptions{
-		GRPCAddr: net.JoinHostPort("127.0.0.1", strconv.Itoa(cfg.Int("dapr-grpc-port"))),
-		APIToken: cfg.Get("dapr-api-token"), PubSub: cfg.Get("pubsub"),
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	return dapr, func() { dapr.Close() }, nil //nolint:errcheck // nothing is under way
-}
-
-// publishLines publishes one event a line, in batches. The result counts what was
-// acknowledged, also when there is an error.
-func publishLines(ctx context.Context, to publish.Publisher, topic string, lines *bufio.Scanner, w publish.Wrapping) (published, error) {
-	result := published{Topic: topic}
-	var batch []publish.Message
-	flush := func() error {
-		errs := to.Publish(ctx, topic, batch)
-		for i, m := range batch {
-			if errs == nil || errs[i] == nil {
-				result.Events++
-				result.LastID = m.ID
-			}
-		}
-		batch = batch[:0]
-		return firstFailure(errs, topic)
-	}
-	for n := 1; lines.Scan(); n++ {
-		if len(lines.Bytes()) == 0 {
-			continue
-		}
-		m, err := w.Wrap(lines.Bytes())
-		if err != nil {
-			return result, errors.Join(fmt.Errorf("line %d: %w", n, err), flush())
-		}
-		if batch = append(batch, m); len(batch) == publishBatch {
-			if err := flush(); err != nil {
-				return result, err
-			}
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return result, errors.Join(fmt.Errorf("read events: %w", err), flush())
-	}
-	return result, flush()
-}
-
-func firstFailure(errs []error, topic string) error {
-	failed := 0
-	var first error
-	for _, err := range errs {
-		if err == nil {
-			continue
-		}
-		failed++
-		if first == nil {
-			first = err
+// check refuses what doesn't go together.
+func (f *publishFlags) check(cmd *cobra.Command) error {
+	given := cmd.Flags().Changed
+	sources := 0
+	for _, flag := range []string{"data", "sample", "file"} {
+		if given(flag) {
+			sources++
 		}
 	}
 	switch {
-	case first == nil:
-		return nil
-	case errors.Is(first, publish.ErrTopicRefused):
-		return fmt.Errorf("publish to %s: %w; 'todoctl topics list' shows the topics, 'todoctl topics setup' creates the stack's own", topic, first)
-	case failed == 1:
-		return fmt.Errorf("publish to %s: %w", topic, first)
-	default:
-		return fmt.Errorf("publish to %s: %d events failed, the first: %w", topic, failed, first)
+	case sources > 1:
+		return usagef("--data, --sample and --file all say what to publish: give one")
+	case given("sample") && !slices.Contains(schema.Names(), f.sample):
+		return usagef("--sample %q: must be one of %s", f.sample, strings.Join(schema.Names(), ", "))
+	case !slices.Contains(formatNames(), f.input):
+		return usagef("--input %q: must be one of %s", f.input, strings.Join(formatNames(), ", "))
+	case given("data") && (f.input == string(input.CSV) || f.input == string(input.JSON)):
+		return usagef("--input %s is for files and standard input: --data is one value", f.input)
+	case given("count") && !given("data") && !given("sample"):
+		return usagef("--count is for --data and --sample; of files and standard input all is published")
+	case f.count < 0 || f.rate < 0:
+		return usagef("--count and --rate can't be negative")
+	case !slices.Contains(compressions(), f.compression):
+		return usagef("--compression %q: must be one of %s", f.compression, strings.Join(compressions(), ", "))
+	case given("partition") && f.partition < 0:
+		return usagef("--partition %d: partitions count from 0", f.partition)
+	case given("partition") && f.keepPartition:
+		return usagef("--partition and --keep-partition both say which partition: give one")
 	}
+	return f.checkDirect(cmd)
+}
+
+// checkDirect refuses what only --direct can do.
+func (f *publishFlags) checkDirect(cmd *cobra.Command) error {
+	if f.direct {
+		return nil
+	}
+	for _, flag := range []string{"header", "partition", "keep-partition", "compression"} {
+		if cmd.Flags().Changed(flag) {
+			return usagef("--%s needs --direct: Dapr carries a CloudEvent and its key, and its component says the rest", flag)
+		}
+	}
+	return nil
+}
+
+// maker is what makes records as the flags say.
+func (f *publishFlags) maker() (*input.Maker, error) {
+	m := &input.Maker{Topic: f.topic, Type: f.kind, Source: "todoctl", KeepPartition: f.keepPartition}
+	if f.key != "" {
+		key, err := input.ParseTemplate(f.key)
+		if err != nil {
+			return nil, usagef("--key %q: %w", f.key, err)
+		}
+		m.Key = key
+	}
+	for _, header := range f.headers {
+		name, value, found := strings.Cut(header, "=")
+		if !found || name == "" {
+			return nil, usagef("--header %q: must be NAME=VALUE", header)
+		}
+		template, err := input.ParseTemplate(value)
+		if err != nil {
+			return nil, usagef("--header %q: %w", header, fmt.Errorf("the value: %w", err))
+		}
+		m.Headers = append(m.Headers, input.Header{Key: name, Value: template})
+	}
+	return m, nil
 }

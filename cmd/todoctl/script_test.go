@@ -65,6 +65,11 @@ func TestScripts(t *testing.T) {
 			"decline":   decline,
 			"unwell":    unwell,
 			"reads":     reads,
+
+			"topic":       makeTopic,
+			"oddrecords":  oddRecords,
+			"samerecords": sameRecords,
+			"sameorder":   sameOrder,
 		},
 	})
 }

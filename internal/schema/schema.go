@@ -114,6 +114,14 @@ func (s *Set) definition(name string) *definition {
 	return nil
 }
 
+// Names are the names of Types, for those who need no more: Load takes its time.
+func Names() []string {
+	return []string{
+		"task.created", "task.updated", "task.completed", "task.reopened", "task.deleted",
+		"reminder.scheduled", "reminder.due", "reminder.cancelled", "task.sync",
+	}
+}
+
 // Types lists the types of events, in the order of a task's life.
 func (s *Set) Types() []Type { return slices.Clone(s.types) }
 

@@ -39,8 +39,10 @@ func TestTypes(t *testing.T) {
 		got = append(got, kind.Name)
 		topics[kind.Topic] = true
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("types (-want +got):\n%s", diff)
+	for _, names := range [][]string{got, Names()} {
+		if diff := cmp.Diff(want, names); diff != "" {
+			t.Errorf("types (-want +got):\n%s", diff)
+		}
 	}
 	if diff := cmp.Diff(map[string]bool{"task-events": true, "reminders": true, "task-updates": true}, topics); diff != "" {
 		t.Errorf("topics (-want +got):\n%s", diff)
