@@ -81,10 +81,7 @@ func (p *publishing) entries(ctx context.Context) iter.Seq[*input.Entry] {
 	return func(yield func(*input.Entry) bool) {
 		pace := pace{every: p.every}
 		for p.stopped.Load() == nil {
-			entry, err := p.source.Next()
-			if err == nil {
-				err = p.accept(entry)
-			}
+			entry, err := p.next(ctx)
 			var wrong *input.PlaceError
 			switch {
 			case errors.Is(err, io.EOF):
@@ -107,20 +104,26 @@ func (p *publishing) entries(ctx context.Context) iter.Seq[*input.Entry] {
 	}
 }
 
-// accept says what is wrong with an entry, and fits it to its way.
-func (p *publishing) accept(e *input.Entry) error {
-	if p.schemas != nil && e.Event {
-		if found := p.schemas.Check(e.Type, e.Record.Value); found != nil {
-			return &input.PlaceError{Place: e.Place, Err: invalid(e.Type, found)}
+// next is the next entry, fit for its way.
+func (p *publishing) next(ctx context.Context) (*input.Entry, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	e, err := p.source.Next()
+	if err != nil {
+		return nil, err
+	}
+	if p.convert != nil {
+		if err := p.convert(e); err != nil {
+			return nil, &input.PlaceError{Place: e.Place, Err: err}
 		}
 	}
-	if p.convert == nil {
-		return nil
+	if p.schemas != nil && e.Event {
+		if found := p.schemas.Check(e.Type, e.Record.Value); found != nil {
+			return nil, &input.PlaceError{Place: e.Place, Err: invalid(e.Type, found)}
+		}
 	}
-	if err := p.convert(e); err != nil {
-		return &input.PlaceError{Place: e.Place, Err: err}
-	}
-	return nil
+	return e, nil
 }
 
 func invalid(kind string, found []schema.Violation) error {

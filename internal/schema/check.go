@@ -60,10 +60,7 @@ type checker struct {
 }
 
 func (c *checker) wrong(format string, args ...any) {
-	v := Violation{Path: c.pointer(), Message: fmt.Sprintf(format, args...)}
-	if !slices.Contains(c.found, v) { // several schemas may say the same of a value
-		c.found = append(c.found, v)
-	}
+	c.found = append(c.found, Violation{Path: c.pointer(), Message: fmt.Sprintf(format, args...)})
 }
 
 func (c *checker) pointer() string {
@@ -79,11 +76,6 @@ func (c *checker) pointer() string {
 func (c *checker) value(n *node) {
 	first := c.peek()
 	start := c.i
-	for _, other := range n.all {
-		c.i = start
-		c.value(other)
-	}
-	c.i = start
 	switch first {
 	case '{':
 		c.object(n)
@@ -117,29 +109,25 @@ func (c *checker) fixed(n *node, raw []byte) {
 }
 
 func (c *checker) object(n *node) {
-	if n.properties == nil && n.required == nil {
+	if n.properties == nil {
 		c.skip()
 		return
 	}
-	var has uint64 // of the first 64 required
+	var has uint64
 	c.members(func(key []byte) {
-		for i, name := range n.required {
-			if name == string(key) {
-				has |= 1 << i
-			}
-		}
-		property := n.properties[string(key)]
-		if property == nil {
+		p := n.properties[string(key)]
+		if p == nil {
 			c.skip()
 			return
 		}
-		c.path = append(c.path, property.name)
-		c.value(property)
+		has |= p.bit
+		c.path = append(c.path, p.name)
+		c.value(p.node)
 		c.path = c.path[:len(c.path)-1]
 	})
-	for i, name := range n.required {
-		if has&(1<<i) == 0 {
-			c.path = append(c.path, name)
+	for _, p := range n.required {
+		if has&p.bit == 0 {
+			c.path = append(c.path, p.name)
 			c.wrong("is missing")
 			c.path = c.path[:len(c.path)-1]
 		}

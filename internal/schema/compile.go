@@ -5,24 +5,31 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
-// A node is a schema, ready to check values with.
+// A node is a schema, ready to check values with in one pass: what it takes over by
+// $ref and allOf is in it.
 type node struct {
-	name       string  // of the member that it is for
-	all        []*node // of $ref and allOf
 	types      []string
 	constant   string   // as compact JSON; "" is none
 	enum       []string // as compact JSON
-	required   []string
-	properties map[string]*node
+	properties map[string]*property
+	required   []*property
 	items      *node
 	minLength  int
 	maxLength  int // -1 is none
 	maxItems   int // -1 is none
 	minimum    *float64
 	dateTime   bool
+}
+
+// A property is a member that an object may have, or must.
+type property struct {
+	*node
+	name string
+	bit  uint64 // of its own among the required ones, 0 for the others
 }
 
 // keywords are those that a schema may have here.
@@ -50,11 +57,11 @@ type keywords struct {
 
 // compile makes the nodes of every type.
 func (s *Set) compile() (map[string]*node, error) {
-	c := compiler{set: s, done: make(map[string]*node)}
+	c := compiler{set: s}
 	nodes := make(map[string]*node, len(s.types))
 	for _, t := range s.types {
-		n, err := c.definition(t.Name)
-		if err != nil {
+		n := newNode()
+		if err := c.reference(n, "#/$defs/"+t.Name); err != nil {
 			return nil, fmt.Errorf("event schema %s: %w", t.Name, err)
 		}
 		nodes[t.Name] = n
@@ -64,82 +71,126 @@ func (s *Set) compile() (map[string]*node, error) {
 
 type compiler struct {
 	set  *Set
-	done map[string]*node
+	path []string // the definitions that it is in
 }
 
-func (c *compiler) definition(name string) (*node, error) {
-	if n := c.done[name]; n != nil {
-		return n, nil
-	}
+func newNode() *node { return &node{maxLength: -1, maxItems: -1} }
+
+// reference adds what a definition says to a node.
+func (c *compiler) reference(n *node, ref string) error {
+	name := strings.TrimPrefix(ref, "#/$defs/")
 	d := c.set.definition(name)
 	if d == nil {
-		return nil, fmt.Errorf("refers to %q, which isn't there", name)
+		return fmt.Errorf("refers to %q, which isn't there", name)
 	}
-	n := new(node)
-	c.done[name] = n // before its own, which may refer back to it
-	return n, c.fill(n, d.raw)
+	if slices.Contains(c.path, name) {
+		return fmt.Errorf("%q refers to itself", name)
+	}
+	c.path = append(c.path, name)
+	defer func() { c.path = c.path[:len(c.path)-1] }()
+	return c.add(n, d.raw)
 }
 
-func (c *compiler) node(raw []byte) (*node, error) {
-	n := new(node)
-	return n, c.fill(n, raw)
-}
-
-func (c *compiler) fill(n *node, raw []byte) error {
+// add adds what a schema says to a node.
+func (c *compiler) add(n *node, raw []byte) error {
 	var k keywords
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&k); err != nil {
 		return err
 	}
-	*n = node{name: n.name, required: k.Required, minLength: k.MinLength, maxLength: limit(k.MaxLength), maxItems: limit(k.MaxItems), minimum: k.Minimum}
 	var errs []error
-	n.types = names(k.Type)
-	n.constant = compact(k.Const)
+	if k.Ref != "" {
+		errs = append(errs, c.reference(n, k.Ref))
+	}
+	for _, part := range k.AllOf {
+		errs = append(errs, c.add(n, part))
+	}
+	errs = append(errs, n.value(k), n.limits(k))
+	if k.Items != nil {
+		if n.items == nil {
+			n.items = newNode()
+		}
+		errs = append(errs, c.add(n.items, k.Items))
+	}
+	for name, part := range k.Properties {
+		errs = append(errs, c.add(n.property(name).node, part))
+	}
+	for _, name := range k.Required {
+		errs = append(errs, n.require(name))
+	}
+	return errors.Join(errs...)
+}
+
+// value adds what is said of the value as a whole. What two schemas say in different
+// words isn't worked out: no schema here needs it.
+func (n *node) value(k keywords) error {
+	types, constant := names(k.Type), compact(k.Const)
+	switch {
+	case types != nil && n.types != nil && !slices.Equal(types, n.types):
+		return fmt.Errorf("type %v beside type %v isn't checked here", types, n.types)
+	case constant != "" && n.constant != "" && constant != n.constant, k.Enum != nil && n.enum != nil:
+		return errors.New("a const or enum beside another isn't checked here")
+	}
+	if types != nil {
+		n.types = types
+	}
+	if constant != "" {
+		n.constant = constant
+	}
 	for _, value := range k.Enum {
 		n.enum = append(n.enum, compact(value))
+	}
+	return nil
+}
+
+func (n *node) limits(k keywords) error {
+	n.minLength = max(n.minLength, k.MinLength)
+	n.maxLength = least(n.maxLength, k.MaxLength)
+	n.maxItems = least(n.maxItems, k.MaxItems)
+	if k.Minimum != nil && (n.minimum == nil || *k.Minimum > *n.minimum) {
+		n.minimum = k.Minimum
 	}
 	switch k.Format {
 	case "":
 	case "date-time":
 		n.dateTime = true
 	default:
-		errs = append(errs, fmt.Errorf("format %q isn't checked here", k.Format))
+		return fmt.Errorf("format %q isn't checked here", k.Format)
 	}
-	return errors.Join(append(errs, c.children(n, k))...)
+	return nil
 }
 
-func (c *compiler) children(n *node, k keywords) error {
-	var errs []error
-	keep := func(child *node, err error) *node {
-		errs = append(errs, err)
-		return child
+func (n *node) property(name string) *property {
+	p := n.properties[name]
+	if p == nil {
+		if n.properties == nil {
+			n.properties = make(map[string]*property)
+		}
+		p = &property{node: newNode(), name: name}
+		n.properties[name] = p
 	}
-	if k.Ref != "" {
-		n.all = append(n.all, keep(c.definition(strings.TrimPrefix(k.Ref, "#/$defs/"))))
-	}
-	for _, raw := range k.AllOf {
-		n.all = append(n.all, keep(c.node(raw)))
-	}
-	if k.Items != nil {
-		n.items = keep(c.node(k.Items))
-	}
-	if k.Properties != nil {
-		n.properties = make(map[string]*node, len(k.Properties))
-	}
-	for name, raw := range k.Properties {
-		child := keep(c.node(raw))
-		child.name = name
-		n.properties[name] = child
-	}
-	return errors.Join(errs...)
+	return p
 }
 
-func limit(n *int) int {
-	if n == nil {
-		return -1
+func (n *node) require(name string) error {
+	p := n.property(name)
+	if p.bit != 0 {
+		return nil
 	}
-	return *n
+	if p.bit = 1 << len(n.required); p.bit == 0 {
+		return errors.New("more than 64 required members aren't checked here")
+	}
+	n.required = append(n.required, p)
+	return nil
+}
+
+// least is the smaller limit; -1 and nil are none.
+func least(n int, other *int) int {
+	if other == nil || n >= 0 && n <= *other {
+		return n
+	}
+	return *other
 }
 
 // names is the keyword type: a string, or a list of them.

@@ -240,7 +240,8 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 func TestRefusesSchemasThatItCannotCheck(t *testing.T) {
 	for _, schema := range []string{
 		`{"x-topic":"t","pattern":"^x"}`, `{"x-topic":"t","format":"uri"}`, `{"x-topic":"t","$ref":"#/$defs/none"}`,
-		`{"x-topic":"t","properties":{"a":{"oneOf":[]}}}`, `{"x-topic":1}`,
+		`{"x-topic":"t","properties":{"a":{"oneOf":[]}}}`, `{"x-topic":1}`, `{"x-topic":"t","$ref":"#/$defs/e"}`,
+		`{"x-topic":"t","const":1,"allOf":[{"const":2}]}`, `{"x-topic":"t","type":"string","allOf":[{"type":["string"]},{"type":"null"}]}`,
 	} {
 		if _, err := parse([]byte(`{"$defs":{"e":` + schema + `}}`)); err == nil {
 			t.Errorf("%s is taken", schema)
