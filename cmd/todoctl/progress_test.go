@@ -20,9 +20,11 @@ func TestProgress(t *testing.T) {
 			synctest.Wait()
 		}
 		at(900 * time.Millisecond)
+		p.mu.Lock()
 		if out.Len() > 0 {
 			t.Errorf("%q before a second has passed", out.String())
 		}
+		p.mu.Unlock()
 		at(200 * time.Millisecond)
 		p.say("evil \x1b[2J")
 		at(500 * time.Millisecond)

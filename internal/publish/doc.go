@@ -1,6 +1,7 @@
 // Package publish brings events from the outbox to their topics. It has the two
 // publishers, Dapr (through the sidecar) and Kafka (straight to the brokers), and
-// the Relay, which reads the outbox, publishes and marks.
+// the Relay, which reads the outbox, publishes and marks. Stream publishes what comes
+// from elsewhere, without an outbox.
 //
 // Guarantees: an event is marked published only after the broker acknowledged it,
 // so a crash repeats an event and never loses one; an event of a task goes out
