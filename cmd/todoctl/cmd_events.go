@@ -5,9 +5,9 @@ import (
 )
 
 func (a *app) eventsCommand() *cobra.Command {
-	cmd := group("events", "Publish events and watch them", `
+	cmd := group("events", "Publish events, watch them, and produce them again", `
   todoctl events tail task-events
-  todoctl events publish task-events --data '{"event_type":"task.created","data":{"task_id":1}}' --key 1`)
-	cmd.AddCommand(a.eventsPublishCommand(), a.eventsTailCommand(), a.eventsSchemaCommand())
+  todoctl events publish --sample task.created --key 1`)
+	cmd.AddCommand(a.eventsTailCommand(), a.eventsPublishCommand(), a.eventsReplayCommand(), a.eventsSchemaCommand())
 	return cmd
 }

@@ -84,18 +84,6 @@ func (p *publishing) status() string {
 	return text
 }
 
-func bytesText(n int64) string {
-	const unit = 1000
-	switch {
-	case n < unit:
-		return fmt.Sprintf("%d bytes", n)
-	case n < unit*unit:
-		return fmt.Sprintf("%.1f kB", float64(n)/unit)
-	default:
-		return fmt.Sprintf("%.1f MB", float64(n)/unit/unit)
-	}
-}
-
 // skipped is the message for an entry that is passed over.
 func (a *app) skipped(err error) string {
 	if a.format() != ui.JSON {
