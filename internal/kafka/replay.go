@@ -147,8 +147,8 @@ func (r *Replay) Same() bool {
 
 // The client buffers are small on purpose: they are what a replay holds in memory.
 const (
-	replayFetch    = 4 << 20 // bytes of a fetch, compressed
-	replayInFlight = 8 << 20 // bytes that are not acknowledged
+	replayFetch    = 2 << 20 // bytes of a fetch, compressed
+	replayInFlight = 4 << 20 // bytes that are not acknowledged
 
 	usualBatch   = 1_000_012 // bytes: Kafka's default limit, and that of the client
 	largestBatch = 32 << 20
@@ -158,7 +158,7 @@ func (r *Replay) connect(ctx context.Context) (err error) {
 	seen := &watch{trouble: r.o.Trouble}
 	r.maxBatch = usualBatch
 	source := append(r.tail.clientOpts(), kgo.WithHooks(seen), kgo.FetchMaxBytes(replayFetch),
-		kgo.FetchMaxPartitionBytes(replayFetch/4), kgo.MaxConcurrentFetches(2))
+		kgo.FetchMaxPartitionBytes(replayFetch/2), kgo.MaxConcurrentFetches(2))
 	target := []kgo.Opt{
 		kgo.WithHooks(seen), kgo.MaxBufferedBytes(replayInFlight), kgo.RecordPartitioner(r.partitioner()),
 		kgo.ProducerBatchMaxBytesFn(func(string) int32 { return r.maxBatch }),

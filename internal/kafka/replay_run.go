@@ -120,13 +120,13 @@ func (s *sending) send(reading, writing context.Context, records []*kgo.Record) 
 		if err := reading.Err(); err != nil {
 			return err
 		}
-		number := s.sent(rec)
+		number, partition, offset := s.sent(rec), rec.Partition, rec.Offset // the promise shouldn't keep rec
 		s.dst.Produce(writing, s.again(rec), func(_ *kgo.Record, err error) {
 			defer s.open.Done()
 			if errors.Is(err, context.Canceled) {
 				err = context.Cause(writing)
 			}
-			s.answered(rec.Partition, rec.Offset, number, err)
+			s.answered(partition, offset, number, err)
 		})
 	}
 	return nil
