@@ -1,7 +1,7 @@
 // Command bench measures todoctl against its peers, in turn on the same machine,
 // and prints the ratios as Markdown:
 //
-//	go run ./bench [flags] [api] [relay] [latency] [memory]
+//	go run ./bench [flags] [TABLE...]
 //
 // Each figure is the median of several rounds in which the contenders take turns
 // (A B A B …), so that a machine that is slow for a while is slow for all of them;

@@ -75,6 +75,9 @@ func (r *rig) note(format string, args ...any) {
 }
 
 func (r *rig) openDatabases(ctx context.Context) error {
+	if !r.needDatabases() {
+		return nil
+	}
 	for _, name := range r.options.databases {
 		if name == "sqlite" {
 			r.databases = append(r.databases, &sqliteFiles{rig: r})

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -48,6 +49,7 @@ func roles() map[string]func(context.Context, io.Writer, []string) error {
 		"child-load":   runLoad,
 		"child-sqlite": runSQLitePeer,
 		"child-bulk":   runBulk,
+		"child-fill":   runFill, "child-poll": runPoll, "child-produce": runProduceLines, "child-topics": runTopics,
 	}
 }
 
@@ -65,6 +67,8 @@ type options struct {
 	clients   int
 	events    int
 	pending   int
+	records   int
+	volume    float64 // MB
 }
 
 func parse(p program) (options, error) {
@@ -72,7 +76,7 @@ func parse(p program) (options, error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(p.progress)
 	f.Usage = func() {
-		fmt.Fprintln(p.progress, "usage: bench [flags] [api] [relay] [latency] [memory]")
+		fmt.Fprintln(p.progress, "usage: bench [flags] ["+strings.Join(tableNames(), "] [")+"]")
 		f.PrintDefaults()
 	}
 	var databases string
@@ -80,8 +84,10 @@ func parse(p program) (options, error) {
 	f.IntVar(&o.rounds, "rounds", 3, "rounds, in each of which every contender has its turn")
 	f.DurationVar(&o.round, "round", 6*time.Second, "how long a turn is")
 	f.IntVar(&o.clients, "clients", 64, "clients at a time")
-	f.IntVar(&o.events, "events", 200_000, "events of the relay table")
+	f.IntVar(&o.events, "events", 200_000, "events of the relay and publish tables")
 	f.IntVar(&o.pending, "pending", 1_000_000, "rows of the memory table")
+	f.IntVar(&o.records, "records", 1_000_000, "events of the tail table")
+	f.Float64Var(&o.volume, "volume", 2000, "MB of the volume table's topic")
 	f.StringVar(&o.todoctl, "todoctl", "bin/todoctl", "the program to measure")
 	f.StringVar(&o.daprd, "daprd", "", "the sidecar (default TODOCTL_DAPRD, beside todoctl, on PATH)")
 	f.StringVar(&o.guide, "guide", "bench/guide-backend", "the guide's backend; empty to leave it out")
@@ -96,11 +102,11 @@ func parse(p program) (options, error) {
 
 func (o *options) complete() error {
 	if len(o.tables) == 0 {
-		o.tables = []string{"api", "relay", "latency", "memory"}
+		o.tables = tableNames()
 	}
 	for _, name := range o.tables {
 		if tables()[name] == nil {
-			return fmt.Errorf("no table is called %q: there are api, relay, latency and memory", name)
+			return fmt.Errorf("no table is called %q: there are %s", name, strings.Join(tableNames(), ", "))
 		}
 	}
 	for _, name := range o.databases {
@@ -108,8 +114,8 @@ func (o *options) complete() error {
 			return fmt.Errorf("no database is called %q: there are postgres and sqlite", name)
 		}
 	}
-	if o.rounds < 1 || o.round <= 0 || o.clients < 1 || o.events < 1 || o.pending < 1 {
-		return errors.New("rounds, round, clients, events and pending must be positive")
+	if o.rounds < 1 || o.round <= 0 || o.clients < 1 || o.events < 1 || o.pending < 1 || o.records < 1 || o.volume <= 0 {
+		return errors.New("rounds, round, clients, events, pending, records and volume must be positive")
 	}
 	for _, path := range []*string{&o.todoctl, &o.guide} {
 		if *path == "" {
@@ -127,10 +133,22 @@ func (o *options) complete() error {
 	return nil
 }
 
+// tableNames are the tables in the order in which they are measured. Those before
+// tail need the databases.
+func tableNames() []string {
+	return []string{"api", "relay", "latency", "memory", "tail", "publish", "topics", "start", "volume"}
+}
+
+// needDatabases tells whether one of the tables does.
+func (o *options) needDatabases() bool {
+	return slices.ContainsFunc(o.tables, func(name string) bool { return slices.Contains(tableNames()[:4], name) })
+}
+
 // tables are what can be measured, by name. Each prints what it found.
 func tables() map[string]func(context.Context, *rig) error {
 	return map[string]func(context.Context, *rig) error{
 		"api": measureAPI, "relay": measureRelay, "latency": measureLatency, "memory": measureMemory,
+		"tail": measureTail, "publish": measurePublish, "topics": measureTopics, "start": measureStart, "volume": measureVolume,
 	}
 }
 
