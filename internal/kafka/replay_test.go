@@ -358,3 +358,30 @@ func TestReplayOfALargeRecord(t *testing.T) {
 		t.Errorf("%d records", len(got[0]))
 	}
 }
+
+// A target that is gone ends the replay once its patience is over, with nothing
+// counted as done.
+func TestReplayGivesUpOnADeadTarget(t *testing.T) {
+	from := twoTopics(t)
+	dead, to := cluster(t, 3)
+	produce(t, client(t, from, manual()), odd()...)
+	told := make(chan error, 100)
+	r, err := kafka.OpenReplay(t.Context(), kafka.ReplayOptions{
+		From: from, To: to, Topic: "t", StateFile: filepath.Join(t.TempDir(), "state.json"), Patience: 100 * time.Millisecond,
+		Trouble: func(err error) { told <- err },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	dead.Close()
+	if err := r.Run(t.Context()); err == nil || errors.Is(err, context.Canceled) {
+		t.Errorf("ended with %v", err)
+	}
+	if total := r.State().Total(); total.Records != 0 || total.Next != 0 {
+		t.Errorf("state %+v", total)
+	}
+	if err := <-told; err == nil {
+		t.Error("trouble was not told")
+	}
+}
