@@ -133,12 +133,14 @@ func (b *bench) consume(ctx context.Context) error {
 		defer cancel()
 	}
 	var n, size int64
-	began := time.Now()
+	began, told := time.Now(), time.Now()
 	err := kafka.Tail(reading, kafkaOptions(b.brokers), kafka.TailOptions{Topics: []string{b.topic}, ExitAtEnd: true}, func(records []*kgo.Record) error {
 		for _, r := range records {
 			size += int64(len(r.Value))
 		}
-		if n += int64(len(records)); b.progress != nil {
+		n += int64(len(records))
+		if b.progress != nil && time.Since(told) > time.Second/2 {
+			told = time.Now()
 			b.progress("consumed", n)
 		}
 		return nil
@@ -173,6 +175,9 @@ func (b *bench) endToEnd(ctx context.Context) error {
 	cancel()
 	<-over
 	b.result.EndToEnd = r.summary(b.result.Produced.Records)
+	if ctx.Err() != nil {
+		b.result.EndToEnd.Missing = 0 // they were not waited for
+	}
 	if err == nil && failed != nil && ctx.Err() == nil && !errors.Is(failed, context.Canceled) {
 		err = failed
 	}
