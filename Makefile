@@ -39,7 +39,7 @@ faults: daprd ## run the long fault campaign, 200 faults a database (half an hou
 	$(GO) test -tags failpoint ./internal/failpoint ./internal/publish
 	TODOCTL_DAPRD=$(CURDIR)/bin/daprd$(EXE) $(GO) test -count=1 -timeout 0 -v ./test/faults -run Campaign -faults.long $(FAULTFLAGS)
 
-bench: build ## measure against pgbench and others, print tables (a quarter of an hour)
+bench: build ## measure against pgbench and others, print tables (half an hour)
 	TODOCTL_DAPRD=$(CURDIR)/bin/daprd$(EXE) $(GO) run ./bench $(BENCHFLAGS)
 
 lint: bin/golangci-lint$(EXE) ## check the style and the import rules
