@@ -113,7 +113,20 @@ func (s ReplayState) write(path string) (err error) {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), path)
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	syncDir(filepath.Dir(path))
+	return nil
+}
+
+// syncDir makes a rename last through a loss of power, where the system can: Windows
+// opens no folders. Without it the state before may come back, which is as true.
+func syncDir(path string) {
+	if dir, err := os.Open(filepath.Clean(path)); err == nil {
+		_ = dir.Sync()
+		_ = dir.Close()
+	}
 }
 
 // takeState locks the state file and reads what it holds.
