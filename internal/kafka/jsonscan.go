@@ -10,11 +10,15 @@ import (
 // must be able to follow, and some stop at 256.
 const maxDepth = 200
 
+// bad is the position behind what isn't valid.
+const bad = -1
+
 // A scan is one strict pass over a JSON text (RFC 8259, valid UTF-8), which keeps
-// and converts nothing.
+// and converts nothing. Its methods take the position of what they pass and return
+// the position behind it, or bad; they are on the way of every record, so positions
+// are kept in registers.
 type scan struct {
 	b []byte
-	i int
 
 	// rough tells that the text, though valid, doesn't belong on a line or a
 	// terminal as it is: a line break between tokens, or a DEL or C1 control
@@ -27,219 +31,255 @@ type scan struct {
 // valid object and nothing besides, not even space around it; each may have been
 // called before that was known.
 func (s *scan) members(each func(key, value []byte)) bool {
-	return s.object(0, each) && s.i == len(s.b)
+	return len(s.b) > 0 && s.b[0] == '{' && s.object(0, 0, each) == len(s.b)
 }
 
-func (s *scan) object(depth int, each func(key, value []byte)) bool {
-	if depth > maxDepth || !s.eat('{') {
-		return false
+// object passes the object whose brace is at i.
+func (s *scan) object(i, depth int, each func(key, value []byte)) int {
+	if depth > maxDepth {
+		return bad
 	}
-	if s.space(); s.eat('}') {
-		return true
+	if i = s.space(i + 1); i < len(s.b) && s.b[i] == '}' {
+		return i + 1
 	}
 	for {
-		s.space()
-		key := s.i
-		if !s.str() {
-			return false
+		key := i
+		if i = s.str(i); i == bad {
+			return bad
 		}
-		keyEnd := s.i
-		s.space()
-		if !s.eat(':') {
-			return false
+		keyEnd := i - 1
+		if i = s.space(i); i == len(s.b) || s.b[i] != ':' {
+			return bad
 		}
-		s.space()
-		value := s.i
-		if !s.value(depth + 1) {
-			return false
+		value := s.space(i + 1)
+		if i = s.value(value, depth+1); i == bad {
+			return bad
 		}
 		if each != nil {
-			each(s.b[key+1:keyEnd-1], s.b[value:s.i])
+			each(s.b[key+1:keyEnd], s.b[value:i])
 		}
-		if s.space(); s.eat('}') {
-			return true
+		if i = s.space(i); i == len(s.b) {
+			return bad
 		}
-		if !s.eat(',') {
-			return false
+		switch s.b[i] {
+		case ',':
+			i = s.space(i + 1)
+		case '}':
+			return i + 1
+		default:
+			return bad
 		}
 	}
 }
 
-func (s *scan) array(depth int) bool {
-	if depth > maxDepth || !s.eat('[') {
-		return false
+// array passes the array whose bracket is at i.
+func (s *scan) array(i, depth int, each func(element []byte)) int {
+	if depth > maxDepth {
+		return bad
 	}
-	if s.space(); s.eat(']') {
-		return true
+	if i = s.space(i + 1); i < len(s.b) && s.b[i] == ']' {
+		return i + 1
 	}
 	for {
-		s.space()
-		if !s.value(depth + 1) {
-			return false
+		element := i
+		if i = s.value(i, depth+1); i == bad {
+			return bad
 		}
-		if s.space(); s.eat(']') {
-			return true
+		if each != nil {
+			each(s.b[element:i])
 		}
-		if !s.eat(',') {
-			return false
+		if i = s.space(i); i == len(s.b) {
+			return bad
+		}
+		switch s.b[i] {
+		case ',':
+			i = s.space(i + 1)
+		case ']':
+			return i + 1
+		default:
+			return bad
 		}
 	}
 }
 
-func (s *scan) value(depth int) bool {
-	if s.i >= len(s.b) {
-		return false
+func (s *scan) value(i, depth int) int {
+	if i >= len(s.b) {
+		return bad
 	}
-	switch s.b[s.i] {
+	switch s.b[i] {
 	case '"':
-		return s.str()
+		return s.str(i)
 	case '{':
-		return s.object(depth, nil)
+		return s.object(i, depth, nil)
 	case '[':
-		return s.array(depth)
+		return s.array(i, depth, nil)
 	case 't':
-		return s.word("true")
+		return s.word(i, "true")
 	case 'f':
-		return s.word("false")
+		return s.word(i, "false")
 	case 'n':
-		return s.word("null")
+		return s.word(i, "null")
 	}
-	return s.number()
+	return s.number(i)
 }
 
-func (s *scan) eat(c byte) bool {
-	if s.i < len(s.b) && s.b[s.i] == c {
-		s.i++
-		return true
+func (s *scan) word(i int, w string) int {
+	if len(s.b)-i < len(w) || string(s.b[i:i+len(w)]) != w {
+		return bad
 	}
-	return false
+	return i + len(w)
 }
 
-func (s *scan) word(w string) bool {
-	if len(s.b)-s.i < len(w) || string(s.b[s.i:s.i+len(w)]) != w {
-		return false
+// space is small enough to be inlined: mostly there is none.
+func (s *scan) space(i int) int {
+	if i < len(s.b) && s.b[i] <= ' ' {
+		return s.spaces(i)
 	}
-	s.i += len(w)
-	return true
+	return i
 }
 
-func (s *scan) space() {
-	for ; s.i < len(s.b); s.i++ {
-		switch s.b[s.i] {
+func (s *scan) spaces(i int) int {
+	for ; i < len(s.b); i++ {
+		switch s.b[i] {
 		case ' ', '\t':
 		case '\n', '\r':
 			s.rough = true
 		default:
-			return
+			return i
 		}
 	}
+	return i
 }
 
-func (s *scan) number() bool {
-	s.eat('-')
-	if !s.eat('0') && !s.digits() {
-		return false
+func (s *scan) number(i int) int {
+	if s.b[i] == '-' {
+		i++
 	}
-	if s.eat('.') && !s.digits() {
-		return false
+	if i < len(s.b) && s.b[i] == '0' {
+		i++
+	} else if i = s.digits(i); i == bad {
+		return bad
 	}
-	if s.eat('e') || s.eat('E') {
-		if !s.eat('+') {
-			s.eat('-')
+	if i < len(s.b) && s.b[i] == '.' {
+		if i = s.digits(i + 1); i == bad {
+			return bad
 		}
-		return s.digits()
 	}
-	return true
+	if i < len(s.b) && s.b[i]|0x20 == 'e' {
+		if i++; i < len(s.b) && (s.b[i] == '+' || s.b[i] == '-') {
+			i++
+		}
+		return s.digits(i)
+	}
+	return i
 }
 
-func (s *scan) digits() bool {
-	from := s.i
-	for s.i < len(s.b) && '0' <= s.b[s.i] && s.b[s.i] <= '9' {
-		s.i++
+func (s *scan) digits(i int) int {
+	from := i
+	for i < len(s.b) && s.b[i]-'0' <= 9 {
+		i++
 	}
-	return s.i > from
+	if i == from {
+		return bad
+	}
+	return i
 }
 
 // str passes a string with its quotes.
-func (s *scan) str() bool {
-	if !s.eat('"') {
-		return false
+func (s *scan) str(i int) int {
+	b := s.b
+	if i >= len(b) || b[i] != '"' {
+		return bad
 	}
-	for {
-		s.i += plain(s.b[s.i:])
-		if s.i >= len(s.b) {
-			return false
+	for i++; i < len(b); {
+		if len(b)-i >= 8 {
+			flags := notPlain(binary.LittleEndian.Uint64(b[i:]))
+			if flags == 0 {
+				i += 8
+				continue
+			}
+			i += bits.TrailingZeros64(flags) / 8
+		} else if isPlain(b[i]) {
+			i++
+			continue
 		}
-		switch c := s.b[s.i]; {
-		case c == '"':
-			s.i++
-			return true
-		case c == '\\':
-			if !s.escape() {
-				return false
-			}
-		case c < 0x20:
-			return false
-		case c == 0x7f:
-			s.rough = true
-			s.i++
-		default:
-			r, size := utf8.DecodeRune(s.b[s.i:])
-			if r == utf8.RuneError && size == 1 {
-				return false
-			}
-			s.rough = s.rough || r < 0xa0
-			s.i += size
+		if b[i] == '"' {
+			return i + 1
+		}
+		if i = s.special(i); i == bad {
+			return bad
 		}
 	}
+	return bad
 }
 
-func (s *scan) escape() bool {
-	s.i++
-	if s.i >= len(s.b) {
-		return false
+// special passes what doesn't stand for itself, or isn't ASCII, in a string.
+func (s *scan) special(i int) int {
+	switch c := s.b[i]; {
+	case c == '\\':
+		return s.escape(i + 1)
+	case c < 0x20:
+		return bad
+	case c == 0x7f:
+		s.rough = true
+		return i + 1
 	}
-	switch s.b[s.i] {
+	r, size := utf8.DecodeRune(s.b[i:])
+	if r == utf8.RuneError && size == 1 {
+		return bad
+	}
+	s.rough = s.rough || r < 0xa0
+	return i + size
+}
+
+func (s *scan) escape(i int) int {
+	if i >= len(s.b) {
+		return bad
+	}
+	switch s.b[i] {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		s.i++
-		return true
+		return i + 1
 	case 'u':
-		if len(s.b)-s.i < 5 {
-			return false
+		if len(s.b)-i < 5 {
+			return bad
 		}
-		for _, c := range s.b[s.i+1 : s.i+5] {
+		for _, c := range s.b[i+1 : i+5] {
 			if !isHex(c) {
-				return false
+				return bad
 			}
 		}
-		s.i += 5
-		return true
+		return i + 5
 	}
-	return false
+	return bad
 }
 
 func isHex(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }
 
-// plain returns how many bytes at the front of b are printable ASCII that stands
-// for itself in a JSON string. It looks at eight bytes at a time: in each word of
-// flags, the lowest bit set marks the first byte that isn't plain.
-func plain(b []byte) int {
+// isPlain tells whether c is printable ASCII that stands for itself in a JSON string.
+func isPlain(c byte) bool { return 0x20 <= c && c < 0x7f && c != '"' && c != '\\' }
+
+// notPlain looks at eight bytes at once: in its result, the lowest bit set is in the
+// first byte that isn't plain; what is above it means nothing. A byte over 0x7f has
+// its high bit, and DEL has it after adding one. A quote is 0x20 and a control
+// character less than 0x20 once bit 1 is flipped, which nothing else is; a backslash is
+// 0 against itself: subtracting one more than that borrows, and sets the high bit.
+func notPlain(x uint64) uint64 {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	return (x | (x + ones) | ((x ^ ones*0x02) - ones*0x21) | ((x ^ ones*'\\') - ones)) & highs
+}
+
+// plain returns how many bytes at the front of b are plain.
+func plain(b []byte) int {
 	n := 0
 	for ; len(b)-n >= 8; n += 8 {
-		x := binary.LittleEndian.Uint64(b[n:])
-		quote, slash, del := x^(ones*'"'), x^(ones*'\\'), x^(ones*0x7f)
-		flags := x | (x-ones*0x20)&^x | (quote-ones)&^quote | (slash-ones)&^slash | (del-ones)&^del
-		if flags &= highs; flags != 0 {
+		if flags := notPlain(binary.LittleEndian.Uint64(b[n:])); flags != 0 {
 			return n + bits.TrailingZeros64(flags)/8
 		}
 	}
-	for ; n < len(b); n++ {
-		if c := b[n]; c < 0x20 || c >= 0x7f || c == '"' || c == '\\' {
-			return n
-		}
+	for n < len(b) && isPlain(b[n]) {
+		n++
 	}
 	return n
 }

@@ -65,7 +65,7 @@ func (p *recordParser) member(key, value []byte) {
 		n, err = strconv.ParseInt(string(value), 10, 32)
 		p.r.Partition = int32(n)
 	case "timestamp":
-		p.r.Timestamp, err = moment(value)
+		p.r.Timestamp, err = recordTime(value)
 	case "key":
 		p.r.Key, err = textOrNull(value)
 	case "key_base64":
@@ -132,29 +132,10 @@ func header(h *kgo.RecordHeader, member string, value []byte) (err error) {
 // elements calls each with the raw elements of the array that the text is, and
 // returns whether it is one.
 func (s *scan) elements(each func(element []byte)) bool {
-	if !s.eat('[') {
-		return false
-	}
-	if s.space(); s.eat(']') {
-		return s.i == len(s.b)
-	}
-	for {
-		s.space()
-		from := s.i
-		if !s.value(1) {
-			return false
-		}
-		each(s.b[from:s.i])
-		if s.space(); s.eat(']') {
-			return s.i == len(s.b)
-		}
-		if !s.eat(',') {
-			return false
-		}
-	}
+	return len(s.b) > 0 && s.b[0] == '[' && s.array(0, 0, each) == len(s.b)
 }
 
-func moment(value []byte) (time.Time, error) {
+func recordTime(value []byte) (time.Time, error) {
 	if string(value) == "null" {
 		return time.Time{}, nil
 	}
