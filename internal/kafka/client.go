@@ -1,14 +1,14 @@
 // Package kafka reads and writes the records of topics: it makes clients whose
 // waits are bounded, resolves the offset grammar of the command line, tails
-// partitions, formats records losslessly, and produces to the same partitions as
-// Dapr does.
+// partitions directly or in a consumer group, filters records, formats them
+// losslessly, and produces to the same partitions as Dapr does.
 //
 // Guarantees: the order of a partition's records is never changed; a topic that
 // doesn't exist is an error at once and is never created by reading it; nothing of
 // a record reaches a text line unescaped, so a record can't steer a terminal.
 //
 // It doesn't know what a record is about: CloudEvents are unwrapped, tasks are not.
-// It doesn't join consumer groups and doesn't commit offsets.
+// Only a Filter looks for a task's id in them.
 package kafka
 
 import (

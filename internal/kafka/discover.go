@@ -21,6 +21,9 @@ func (c *consumer) refresh() time.Duration { return cmp.Or(c.tail.Refresh, 10*ti
 // discover begins to read added partitions and fails when a topic is gone. A topic
 // must be missing twice in a row: a broker that has just started may not know it yet.
 func (c *consumer) discover(ctx context.Context) error {
+	if c.tail.Patterns != nil {
+		return c.discoverMatching(ctx)
+	}
 	resp, err := metadata(ctx, c.cl, slices.Sorted(maps.Keys(c.places)))
 	if err != nil {
 		return ctx.Err() // no broker answers: the reading itself goes on trying
@@ -53,8 +56,7 @@ func (c *consumer) add(topic string, partition int32) {
 	if places[partition] != nil || len(c.tail.Partitions) > 0 {
 		return
 	}
-	places[partition] = &place{topic: topic, partition: partition, span: Span{To: -1}}
-	c.open++
+	c.begin(topic, partition, Span{To: -1})
 	c.cl.AddConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().AtStart()}})
 }
 

@@ -17,6 +17,9 @@ func AppendValue(dst []byte, r *kgo.Record) []byte {
 // A JSONFormatter writes records as JSON lines that lose nothing. The zero value is
 // ready. It is for one goroutine.
 type JSONFormatter struct {
+	Raw      bool // the value is always "value", as it is stored, also where it is an event
+	MetaOnly bool // sizes in place of key, headers and value
+
 	second int64  // Unix, of prefix
 	prefix []byte // its time up to the seconds
 }
@@ -34,6 +37,11 @@ type JSONFormatter struct {
 // order and duplicates. The timestamp is UTC with milliseconds, null where the
 // record has none, and "timestamp_type":"append" follows where the broker set it.
 // Control characters are escaped.
+//
+// With MetaOnly, the sizes in bytes stand in place of all that (null for a null key or
+// value), and headers are counted:
+//
+//	"key_size":3,"value_size":330,"header_count":2,"header_size":40
 func (f *JSONFormatter) AppendJSON(dst []byte, r *kgo.Record) []byte {
 	dst = append(dst, `{"topic":`...)
 	dst = appendString(dst, []byte(r.Topic))
@@ -44,6 +52,9 @@ func (f *JSONFormatter) AppendJSON(dst []byte, r *kgo.Record) []byte {
 	dst = append(dst, `,"timestamp":`...)
 	dst = f.appendTime(dst, r)
 	dst = append(dst, ',')
+	if f.MetaOnly {
+		return append(appendSizes(dst, r), "}\n"...)
+	}
 	dst = appendBytes(dst, "key", r.Key)
 	dst = append(dst, `,"headers":[`...)
 	for i, h := range r.Headers {
@@ -57,13 +68,35 @@ func (f *JSONFormatter) AppendJSON(dst []byte, r *kgo.Record) []byte {
 		dst = append(dst, '}')
 	}
 	dst = append(dst, `],`...)
-	if spliceable(r.Value) {
+	if !f.Raw && spliceable(r.Value) {
 		dst = append(dst, `"event":`...)
 		dst = append(dst, r.Value...)
 	} else {
 		dst = appendBytes(dst, "value", r.Value)
 	}
 	return append(dst, "}\n"...)
+}
+
+func appendSizes(dst []byte, r *kgo.Record) []byte {
+	dst = appendSize(append(dst, `"key_size":`...), r.Key)
+	dst = appendSize(append(dst, `,"value_size":`...), r.Value)
+	dst = strconv.AppendInt(append(dst, `,"header_count":`...), int64(len(r.Headers)), 10)
+	return strconv.AppendInt(append(dst, `,"header_size":`...), int64(headersSize(r)), 10)
+}
+
+func appendSize(dst, b []byte) []byte {
+	if b == nil {
+		return append(dst, "null"...)
+	}
+	return strconv.AppendInt(dst, int64(len(b)), 10)
+}
+
+func headersSize(r *kgo.Record) int {
+	size := 0
+	for _, h := range r.Headers {
+		size += len(h.Key) + len(h.Value)
+	}
+	return size
 }
 
 // spliceable tells whether the value is a CloudEvent that can stand in a line of

@@ -61,10 +61,25 @@ func TestJSONGolden(t *testing.T) {
 	golden(t, "records.jsonl", out)
 }
 
+func TestJSONRawAndMetaGolden(t *testing.T) {
+	for name, f := range map[string]*kafka.JSONFormatter{"records-raw.jsonl": {Raw: true}, "records-meta.jsonl": {MetaOnly: true}} {
+		var out []byte
+		for _, r := range samples() {
+			out = f.AppendJSON(out, r)
+			if f.Raw {
+				sameRecord(t, read(t, f.AppendJSON(nil, r)), r)
+			}
+		}
+		golden(t, name, out)
+	}
+}
+
 func TestTextGolden(t *testing.T) {
 	for name, f := range map[string]*kafka.TextFormatter{
 		"records.txt":        {},
 		"records-color.txt":  {Color: true},
+		"records-raw.txt":    {Raw: true},
+		"records-meta.txt":   {MetaOnly: true, Color: true},
 		"records-narrow.txt": {Width: 80, Location: time.FixedZone("CET", 3600)},
 	} {
 		var out []byte

@@ -35,10 +35,13 @@ type Range struct {
 	From, To Point
 }
 
+// TimeForms is the grammar of times in words.
+const TimeForms = `2026-02-17, 2026-02-17T12:00:00Z, Unix s/ms/us/ns, or a duration ago (1h30m, -1h, 2d)`
+
 // OffsetForms is the grammar of ParseRange in words, for errors and help.
 const OffsetForms = `start, end, 42, +42 (after the start), -10 (before the end), ` +
 	`40:50, 40:, :50, -10:end, @TIME, @TIME:TIME, @TIME:, @:TIME; ` +
-	`TIME is 2026-02-17, 2026-02-17T12:00:00Z, Unix s/ms/us/ns, or a duration ago (1h30m, -1h, 2d)`
+	`TIME is ` + TimeForms
 
 // ParseRange reads the offset grammar of rpk, with additions: oldest, beginning and
 // earliest are start, newest and latest are end; every offset form may stand on
@@ -175,6 +178,15 @@ func parseTime(s string, now time.Time) (p Point, absolute, ok bool) {
 		return Point{}, false, false
 	}
 	return pointAt(now.Add(-d)), false, true
+}
+
+// ParseTime reads a time as it stands behind the @ of ParseRange, to the millisecond.
+func ParseTime(s string, now time.Time) (time.Time, error) {
+	p, _, ok := parseTime(s, now)
+	if !ok {
+		return time.Time{}, fmt.Errorf("%q is not a time; accepted are %s", s, TimeForms)
+	}
+	return time.UnixMilli(p.N), nil
 }
 
 func unixPoint(n int64, digits int) (Point, bool) {

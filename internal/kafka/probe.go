@@ -55,6 +55,9 @@ func (c *consumer) probeAll(ctx context.Context) error {
 			if err := c.probePlace(ctx, pl, t.TopicID, p.Leader); err != nil {
 				return fmt.Errorf("read %s[%d] at %d: %w", pl.topic, pl.partition, pl.next, err)
 			}
+			if c.member != nil {
+				c.member.passed(c.cl, []*place{pl})
+			}
 			c.settleAt(pl)
 		}
 	}

@@ -50,23 +50,3 @@ func sizeOf(rec *kgo.Record) int64 {
 	}
 	return int64(n)
 }
-
-// detached is the record with memory of its own: a record of a batch keeps all of
-// the batch in memory, which is too much where a filter lets few of them pass.
-func detached(rec *kgo.Record) *kgo.Record {
-	own := *rec
-	own.Key, own.Value = clone(rec.Key), clone(rec.Value)
-	own.Headers = make([]kgo.RecordHeader, len(rec.Headers))
-	for i, h := range rec.Headers {
-		own.Headers[i] = kgo.RecordHeader{Key: string([]byte(h.Key)), Value: clone(h.Value)}
-	}
-	return &own
-}
-
-// clone keeps what is nil nil, and what is empty empty.
-func clone(b []byte) []byte {
-	if b == nil {
-		return nil
-	}
-	return append([]byte{}, b...)
-}

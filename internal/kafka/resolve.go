@@ -21,6 +21,14 @@ type Span struct {
 // Spans hold a Span by topic and partition.
 type Spans map[string]map[int32]Span
 
+// put sets the value of a partition.
+func put[V any](m map[string]map[int32]V, topic string, partition int32, v V) {
+	if m[topic] == nil {
+		m[topic] = make(map[int32]V)
+	}
+	m[topic][partition] = v
+}
+
 // Resolving says which partitions a Range is resolved for, and how.
 type Resolving struct {
 	Topics        []string

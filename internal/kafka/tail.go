@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"errors"
+	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -13,11 +14,20 @@ import (
 // TailOptions say what Tail reads, and when it ends.
 type TailOptions struct {
 	Topics     []string
-	Partitions []int32 // of each topic; all when empty
-	Range      Range   // per partition; not used when Last is set
-	Last       int     // begin with the last records, this many in all, then follow
-	Num        int64   // end after this many records in all; 0 is no limit
-	ExitAtEnd  bool    // end where the partitions end now; a range with an end always ends
+	Patterns   []*regexp.Regexp // in place of Topics: all that one of them matches; a follower looks for new ones
+	Partitions []int32          // of each topic; all when empty
+	Range      Range            // per partition; not used when Last is set
+	Last       int              // begin with the last records, this many in all, then follow
+	Num        int64            // end after this many records in all; 0 is no limit
+	ExitAtEnd  bool             // end where the partitions end now; so do a range with an end and a filter with an Until
+	Filter     Filter           // what isn't wanted isn't emitted and doesn't count for Last and Num
+
+	// Group is a consumer group to read as a member of: from where the group is, or
+	// where it has been nowhere yet, from Range.From, which is Start or End.
+	// Partitions and Last aren't used. What was emitted is committed, after Idle:
+	// before a partition goes to another member, every five seconds, and when Tail
+	// returns, which also leaves the group.
+	Group string
 
 	// ReadCommitted leaves out records of open and aborted transactions, and ends
 	// where the oldest open transaction begins.
@@ -29,9 +39,12 @@ type TailOptions struct {
 	Refresh time.Duration
 
 	// Idle, if set, is called when all that had arrived was emitted and Tail is
-	// about to wait for more: the moment to flush. It isn't called before Tail
-	// returns.
+	// about to wait for more, and with a group after every batch: the moment to
+	// flush. It isn't called before Tail returns.
 	Idle func() error
+
+	// Seen, if set, is told how many records have been read, wanted or not.
+	Seen func(records int)
 
 	// Trouble, if set, is told once when a broker stops answering or has lost
 	// records, none of which ends a follower, and gets nil once a broker answers
@@ -39,13 +52,13 @@ type TailOptions struct {
 	Trouble func(error)
 }
 
-// Tail reads the partitions of topics directly, without a group, and hands the
-// records to emit in batches, until the end that t asks for, or until ctx ends or
+// Tail reads the partitions of topics directly, or as a member of t.Group, and hands
+// the records to emit in batches, until the end that t asks for, or until ctx ends or
 // emit fails. It returns nil at its own end, else the error that stopped it.
 //
-// A batch is of one partition, in its order; the first one of t.Last is of all,
-// ordered by time as far as the partitions' own order allows. The slice is emit's
-// until it returns, the records for as long as it likes.
+// A batch is what was at hand of all partitions, ordered by time as far as the
+// partitions' own order allows. The slice is emit's until it returns, the records for
+// as long as it likes.
 //
 // Ends are compared with positions, not with records: transaction markers, gaps
 // that compaction left, records deleted meanwhile and empty partitions don't keep
@@ -56,7 +69,8 @@ type TailOptions struct {
 func Tail(ctx context.Context, o Options, t TailOptions, emit func([]*kgo.Record) error, extra ...kgo.Opt) error {
 	t.Trouble = oneAtATime(t.Trouble)
 	w := &watch{trouble: t.Trouble}
-	cl, err := NewClient(o, slices.Concat(t.clientOpts(), []kgo.Opt{kgo.WithHooks(w)}, extra)...)
+	m := t.newMember()
+	cl, err := NewClient(o, slices.Concat(t.clientOpts(), m.opts(), []kgo.Opt{kgo.WithHooks(w)}, extra)...)
 	if err != nil {
 		return err
 	}
@@ -65,12 +79,23 @@ func Tail(ctx context.Context, o Options, t TailOptions, emit func([]*kgo.Record
 		return err
 	}
 	w.arm()
-	err = t.read(ctx, cl, counted(t.Num, emit))
+	if m != nil {
+		err = m.read(ctx, cl, emit)
+	} else {
+		err = t.read(ctx, cl, counted(t.Num, emit))
+	}
 	if errors.Is(err, errEnough) {
 		return nil
 	}
 	return err
 }
+
+// What one fetch may hold: several at once, unpacked, and the records made of them are
+// to stay well under 100 MB.
+const (
+	fetchBytes     = 4 << 20
+	partitionBytes = 1 << 20
+)
 
 func (t TailOptions) clientOpts() []kgo.Opt {
 	// A fetch waits on the broker in front of a probe, and of added partitions.
@@ -78,8 +103,12 @@ func (t TailOptions) clientOpts() []kgo.Opt {
 	if t.bounded() {
 		wait = settle
 	}
-	opts := []kgo.Opt{kgo.FetchMaxWait(wait)}
-	if t.bounded() || t.Last > 0 {
+	opts := []kgo.Opt{
+		kgo.FetchMaxWait(wait),
+		kgo.FetchMaxBytes(fetchBytes),
+		kgo.FetchMaxPartitionBytes(partitionBytes),
+	}
+	if t.bounded() || t.Last > 0 || t.Group != "" {
 		opts = append(opts, kgo.KeepControlRecords()) // a marker may be the last thing before the end
 	}
 	if t.ReadCommitted {
@@ -88,9 +117,18 @@ func (t TailOptions) clientOpts() []kgo.Opt {
 	return opts
 }
 
-func (t TailOptions) bounded() bool { return t.ExitAtEnd || t.Range.To.Kind != Open }
+func (t TailOptions) bounded() bool {
+	return t.ExitAtEnd || t.Range.To.Kind != Open || !t.Filter.Until.IsZero()
+}
 
 func (t TailOptions) read(ctx context.Context, cl *kgo.Client, emit func([]*kgo.Record) error) error {
+	if t.Patterns != nil {
+		topics, err := matching(ctx, cl, t.Patterns)
+		if err != nil {
+			return err
+		}
+		t.Topics = topics
+	}
 	if t.Last > 0 {
 		return t.readLast(ctx, cl, emit)
 	}
@@ -124,12 +162,12 @@ func (t TailOptions) readLast(ctx context.Context, cl *kgo.Client, emit func([]*
 			return err
 		}
 	}
-	if t.ExitAtEnd {
+	if t.bounded() {
 		return nil
 	}
-	for _, partitions := range spans {
-		for p, s := range partitions {
-			partitions[p] = Span{From: s.End, To: -1, End: s.End}
+	for _, spans := range spans {
+		for p, s := range spans {
+			spans[p] = Span{From: s.End, To: -1, End: s.End}
 		}
 	}
 	return t.consume(ctx, cl, spans, emit)

@@ -209,7 +209,9 @@ func follow(t *testing.T, o kafka.Options, opts kafka.TailOptions) (next func() 
 	ctx, cancel := context.WithCancel(t.Context())
 	got := make(chan string, 1000)
 	done := make(chan error, 1)
-	opts.Topics = []string{"t"}
+	if opts.Patterns == nil {
+		opts.Topics = []string{"t"}
+	}
 	go func() {
 		done <- kafka.Tail(ctx, o, opts, func(records []*kgo.Record) error {
 			for _, r := range records {

@@ -18,6 +18,8 @@ type TextFormatter struct {
 	Color    bool           // with ANSI colours
 	Width    int            // cut lines to this many columns; 0 is no limit
 	Location *time.Location // of the times; UTC when nil
+	Raw      bool           // the value as it is stored, without a look for an event
+	MetaOnly bool           // sizes in place of type, key and value
 
 	where, kind, key int // the widest of each column so far
 }
@@ -43,17 +45,40 @@ func (f *TextFormatter) AppendText(dst []byte, r *kgo.Record) []byte {
 	if loc == nil {
 		loc = time.UTC
 	}
-	e, _ := ParseEvent(r)
+	var e Event
+	if !f.Raw && !f.MetaOnly {
+		e, _ = ParseEvent(r)
+	}
 	where := r.Topic + "[" + strconv.Itoa(int(r.Partition)) + "]@" + strconv.FormatInt(r.Offset, 10)
 
 	l := line{dst: dst, color: f.Color, limit: f.Width}
 	l.put(r.Timestamp.In(loc).Format(f.layout()), dim)
 	f.where = l.column(where, cyan, f.where)
-	f.kind = l.column(e.Type, green, f.kind)
+	if f.MetaOnly {
+		l.put("  "+sizes(r), "")
+		return append(l.dst, '\n')
+	}
+	if !f.Raw {
+		f.kind = l.column(e.Type, green, f.kind)
+	}
 	f.key = l.column(string(r.Key), bold, f.key)
 	l.put("  ", "")
 	l.summary(r, e)
 	return append(l.dst, '\n')
+}
+
+func sizes(r *kgo.Record) string {
+	size := func(name string, b []byte) string {
+		if b == nil {
+			return "no " + name
+		}
+		return name + " " + strconv.Itoa(len(b)) + " B"
+	}
+	s := size("key", r.Key) + ", " + size("value", r.Value)
+	if len(r.Headers) > 0 {
+		s += ", headers " + strconv.Itoa(len(r.Headers)) + " (" + strconv.Itoa(headersSize(r)) + " B)"
+	}
+	return s
 }
 
 // layout is that of the time: short on a narrow terminal, to leave room for what the
