@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"regexp"
@@ -164,8 +163,8 @@ func (a *app) runTail(cmd *cobra.Command, topics []string, f tailFlags) error {
 		return err
 	}
 	shown := a.newTally(f.filter.given())
-	out := bufio.NewWriterSize(shown.over(a.stdout), 64<<10)
-	t.Idle, t.Seen = out.Flush, shown.saw
+	out := eventWriter{to: shown.over(a.stdout), append: appendRecord}
+	t.Idle, t.Seen = out.flush, shown.saw
 	t.Trouble = func(err error) {
 		if err != nil {
 			fmt.Fprintf(shown.over(a.stderr), "waiting: %s\n", ui.CleanLines(err.Error()))
@@ -176,25 +175,47 @@ func (a *app) runTail(cmd *cobra.Command, topics []string, f tailFlags) error {
 	ctx, stop := untilReaderGone(cmd.Context(), a.stdout)
 	defer stop()
 	shown.start()
-	var line []byte
 	err = kafka.Tail(ctx, kafkaOptions(cfg.List("brokers")), t, func(records []*kgo.Record) error {
 		shown.showed(len(records))
-		for _, r := range records {
-			line = appendRecord(line[:0], r)
-			if _, err := out.Write(line); err != nil {
-				return err
-			}
-		}
-		return nil
+		return out.write(records)
 	})
 	shown.stop()
 	if ctx.Err() != nil && cmd.Context().Err() == nil {
 		return nil // the reader has seen enough
 	}
-	if flushErr := out.Flush(); err == nil {
+	if flushErr := out.flush(); err == nil {
 		err = flushErr
 	}
 	tellFailures(a.stderr, t.Filter.Where)
+	return err
+}
+
+// An eventWriter writes events in large pieces.
+type eventWriter struct {
+	to     io.Writer
+	append func([]byte, *kgo.Record) []byte
+	buf    []byte
+}
+
+func (w *eventWriter) write(records []*kgo.Record) error {
+	const enough = 64 << 10
+	for _, r := range records {
+		if w.buf = w.append(w.buf, r); len(w.buf) < enough {
+			continue
+		}
+		if err := w.flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *eventWriter) flush() error {
+	if len(w.buf) == 0 {
+		return nil
+	}
+	_, err := w.to.Write(w.buf)
+	w.buf = w.buf[:0]
 	return err
 }
 

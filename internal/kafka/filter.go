@@ -71,7 +71,7 @@ func newMatcher(f Filter) *matcher {
 		}
 	}
 	for _, kind := range f.Types {
-		m.types = append(m.types, newNeedle(lastWord(kind)))
+		m.types = append(m.types, newNeedle(lastWord(kind)+`"`)) // which ends a string
 	}
 	for _, id := range f.Tasks {
 		m.tasks = append(m.tasks, newNeedle(id))
@@ -113,20 +113,23 @@ func (m *matcher) match(r *kgo.Record) bool {
 // maybe is false for a record that can't be wanted. A value with an escape or with
 // base64 may say anything.
 func (m *matcher) maybe(r *kgo.Record) bool {
-	if len(m.types) > 0 && !slices.ContainsFunc(m.types, func(n needle) bool { return n.endsWord(r.Value) || endsHeader(r, n) }) {
-		return m.hidden(r)
+	return m.mayBe(r, m.types, m.Types, needle.in) && m.mayBe(r, m.tasks, m.Tasks, needle.isNumber) && m.mayBe(r, m.keys, m.Keys, needle.in)
+}
+
+// mayBe tells whether the record may have one of what is wanted, if anything is: it is
+// the key, is found in the value, or ends a header.
+func (m *matcher) mayBe(r *kgo.Record, needles []needle, wanted []string, found func(needle, []byte) bool) bool {
+	for i, n := range needles {
+		if string(r.Key) == wanted[i] || found(n, r.Value) {
+			return true
+		}
+		for _, h := range r.Headers {
+			if bytes.HasSuffix(h.Value, []byte(lastWord(wanted[i]))) {
+				return true
+			}
+		}
 	}
-	if len(m.tasks) > 0 && !slices.ContainsFunc(m.tasks, func(n needle) bool {
-		return bytes.Equal(r.Key, n.text) || n.isNumber(r.Value) || endsHeader(r, n)
-	}) {
-		return m.hidden(r)
-	}
-	if len(m.keys) > 0 && !slices.ContainsFunc(m.keys, func(n needle) bool {
-		return bytes.Equal(r.Key, n.text) || n.in(r.Value) || endsHeader(r, n)
-	}) {
-		return m.hidden(r)
-	}
-	return true
+	return len(needles) == 0 || m.hidden(r)
 }
 
 func (m *matcher) hidden(r *kgo.Record) bool {
@@ -178,43 +181,20 @@ func (m *matcher) grep(r *kgo.Record) bool {
 	return ok && found(e.Data)
 }
 
-// endsHeader tells whether a header of a CloudEvent in binary mode ends with the text.
-func endsHeader(r *kgo.Record, n needle) bool {
-	return slices.ContainsFunc(r.Headers, func(h kgo.RecordHeader) bool { return bytes.HasSuffix(h.Value, n.text) })
-}
-
-// endsWord tells whether the text stands somewhere at the end of a JSON string.
-func (n needle) endsWord(b []byte) bool {
-	return n.where(b, func(_, after byte) bool { return after == '"' })
-}
-
 // isNumber tells whether the text stands somewhere by itself, not as a part of a
 // longer number.
 func (n needle) isNumber(b []byte) bool {
-	digit := func(c byte) bool { return c-'0' <= 9 }
-	return n.where(b, func(before, after byte) bool { return !digit(before) && !digit(after) })
-}
-
-// where tells whether the text stands between such bytes somewhere; 0 is the edge.
-func (n needle) where(b []byte, fits func(before, after byte) bool) bool {
-	for from := 0; ; {
+	digit := func(i int) bool { return 0 <= i && i < len(b) && b[i]-'0' <= 9 }
+	for from := 0; from < len(b); {
 		i := n.index(b[from:])
 		if i < 0 {
 			return false
 		}
-		var before, after byte
-		start := from + i
-		if start > 0 {
-			before = b[start-1]
-		}
-		if end := start + len(n.text); end < len(b) {
-			after = b[end]
-		}
-		if fits(before, after) {
+		i += from
+		if !digit(i-1) && !digit(i+len(n.text)) {
 			return true
 		}
-		if from = start + 1; from > len(b) {
-			return false
-		}
+		from = i + 1
 	}
+	return false
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/todoctl/todoctl/internal/kafka"
@@ -231,4 +232,30 @@ func FuzzAppendJSON(f *testing.F) {
 			t.Errorf("unsafe: %q", text)
 		}
 	})
+}
+
+// What is produced comes out of a tail's JSON again, whatever the broker holds it as.
+func TestTailLosesNothing(t *testing.T) {
+	_, o := cluster(t, 1, kfake.BrokerConfigs(map[string]string{"message.max.bytes": "2000000"}))
+	records := append(samples(), &kgo.Record{Key: []byte("big"), Value: bytes.Repeat([]byte{0xfe, 'x'}, 500_000), Timestamp: epoch})
+	for i, r := range records {
+		r.Topic, r.Partition, r.Offset = "t", 0, int64(i)
+		sent := *r
+		produce(t, client(t, o, manual(), kgo.ProducerBatchMaxBytes(2_000_000)), &sent)
+	}
+	for _, f := range []kafka.JSONFormatter{{}, {Raw: true}} {
+		var got []*kgo.Record
+		err := kafka.Tail(t.Context(), o, kafka.TailOptions{Topics: []string{"t"}, ExitAtEnd: true}, func(rs []*kgo.Record) error {
+			for _, r := range rs {
+				got = append(got, read(t, f.AppendJSON(nil, r)))
+			}
+			return nil
+		})
+		if err != nil || len(got) != len(records) {
+			t.Fatalf("%d of %d records: %v", len(got), len(records), err)
+		}
+		for i, r := range got {
+			sameRecord(t, r, records[i])
+		}
+	}
 }

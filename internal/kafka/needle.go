@@ -10,11 +10,11 @@ import (
 // event's values are mostly small letters and quotes.
 type needle struct {
 	text []byte
-	at   int // of the rarest byte
+	at   int // of the rarest byte; -1 where all are digits, of which values are full
 }
 
 // common are the bytes that JSON events have most, the commonest first.
-const common = `"eatsidrno:,ucpl-0m_12gyfhb.3w{}T`
+const common = `"eatsidrno:,01ucpl-23456789mgyfhb._w{}T`
 
 func newNeedle(text string) needle {
 	n, rarest := needle{text: []byte(text)}, -1
@@ -27,13 +27,16 @@ func newNeedle(text string) needle {
 			rarest, n.at = rank, i
 		}
 	}
+	if strings.Trim(text, "0123456789") == "" {
+		n.at = -1
+	}
 	return n
 }
 
 // index is bytes.Index.
 func (n needle) index(b []byte) int {
-	if len(n.text) == 0 {
-		return 0
+	if n.at < 0 {
+		return bytes.Index(b, n.text)
 	}
 	from := n.at
 	for from < len(b) {
