@@ -19,7 +19,7 @@ import (
 const lastByDefault = 10
 
 // gcPercent lets more garbage gather than Go's own 100: what a tail keeps is small, and
-// a third of its time would go into looking through it again and again.
+// half of its CPU time would go into looking through it again and again.
 const gcPercent = 400
 
 type tailFlags struct {
