@@ -22,7 +22,7 @@ type replayFlags struct {
 	partitions   []int32
 	to           string
 	toBrokers    []string
-	key, kind    string
+	filter       filterFlags
 	skipReplayed bool
 	uncommitted  bool
 	rate         float64
@@ -65,8 +65,7 @@ Offsets (-o), per partition: ` + kafka.OffsetForms + `.`,
 	flags.Int32SliceVarP(&f.partitions, "partition", "p", nil, "only this partition; repeat it for several")
 	flags.StringVar(&f.to, "to", "", "the topic to produce to (default the same topic)")
 	flags.StringSliceVar(&f.toBrokers, "to-brokers", nil, "the Kafka bootstrap addresses to produce to (default the same brokers)")
-	flags.StringVar(&f.key, "key", "", "only records with this key")
-	flags.StringVar(&f.kind, "type", "", "only CloudEvents of this type")
+	f.filter.add(cmd)
 	flags.BoolVar(&f.skipReplayed, "skip-replayed", false, "leave out what a replay has produced")
 	flags.BoolVar(&f.uncommitted, "read-uncommitted", false, "also records of open and aborted transactions")
 	flags.Float64Var(&f.rate, "rate", 0, "records a second; 0 is no limit")
@@ -86,7 +85,7 @@ func (a *app) runReplay(cmd *cobra.Command, topic string, f replayFlags) error {
 	if err != nil {
 		return err
 	}
-	opts, err := f.options(cmd, cfg, topic)
+	opts, err := f.options(cfg, topic)
 	if err != nil {
 		return err
 	}
@@ -113,7 +112,7 @@ func (a *app) runReplay(cmd *cobra.Command, topic string, f replayFlags) error {
 }
 
 // options are what the flags say.
-func (f replayFlags) options(cmd *cobra.Command, cfg *config.Config, topic string) (kafka.ReplayOptions, error) {
+func (f replayFlags) options(cfg *config.Config, topic string) (kafka.ReplayOptions, error) {
 	o := kafka.ReplayOptions{
 		From: kafkaOptions(cfg.List("brokers")), Topic: topic, Partitions: f.partitions,
 		To: kafkaOptions(f.toBrokers), ToTopic: f.to,
@@ -125,14 +124,14 @@ func (f replayFlags) options(cmd *cobra.Command, cfg *config.Config, topic strin
 		return o, usagef("--rate %v: must be a number of records a second, or 0 for no limit", f.rate)
 	case f.resume && f.restart:
 		return o, usagef("--resume goes on, --restart begins anew: give one")
-	case cmd.Flags().Changed("key") && f.key == "":
-		return o, usagef("--key: must not be empty")
 	}
 	var err error
 	if o.Range, err = kafka.ParseRange(f.offset, time.Now()); err != nil {
 		return o, usageError{err}
 	}
-	o.Keep, o.KeepText = f.filter()
+	if o.Keep, o.KeepText, err = f.keep(); err != nil {
+		return o, err
+	}
 	if o.StateFile == "" {
 		o.StateFile = filepath.Join(cfg.Get("data-dir"), stateName(topic, f))
 	}
@@ -151,32 +150,19 @@ func stateName(topic string, f replayFlags) string {
 	return name + ".json"
 }
 
-// filter is what the flags leave of the range, nil for all of it, and the same in
-// words.
-func (f replayFlags) filter() (func(*kgo.Record) bool, string) {
-	var words []string
-	if f.key != "" {
-		words = append(words, "key="+f.key)
+// keep is what the flags leave of the range, nil for all of it, and the same in words.
+func (f replayFlags) keep() (func(*kgo.Record) bool, string, error) {
+	filter, err := f.filter.filter(time.Now())
+	if err != nil {
+		return nil, "", err
 	}
-	if f.kind != "" {
-		words = append(words, "type="+f.kind)
-	}
-	if f.skipReplayed {
-		words = append(words, "skip-replayed")
-	}
-	if len(words) == 0 {
-		return nil, ""
+	words, wanted := f.filter.words(), filter.Matcher()
+	if !f.skipReplayed {
+		return wanted, strings.Join(words, " "), nil
 	}
 	return func(r *kgo.Record) bool {
-		if f.key != "" && string(r.Key) != f.key || f.skipReplayed && kafka.Replayed(r) {
-			return false
-		}
-		if f.kind == "" {
-			return true
-		}
-		e, ok := kafka.ParseEvent(r)
-		return ok && e.Type == f.kind
-	}, strings.Join(words, " ")
+		return !kafka.Replayed(r) && (wanted == nil || wanted(r))
+	}, strings.Join(append(words, "skip-replayed"), " "), nil
 }
 
 // replayRefusal tells what to do about the state file.

@@ -82,6 +82,7 @@ Layouts (--format): ` + kafka.LayoutForms + `.`,
 	flags.StringVarP(&f.group, "group", "g", "", "read as a member of this consumer group, and commit")
 	flags.BoolVar(&f.readCommitted, "read-committed", false, "leave out open and aborted transactions")
 	f.filter.add(cmd)
+	f.filter.addTimes(cmd)
 	flags.StringVar(&f.layout, "format", "", `layout of an event, as in rpk and kcat: '%t %o %k %s\n'`)
 	flags.BoolVar(&f.raw, "raw", false, "the record as it is stored: no CloudEvent is looked for in what is shown")
 	flags.BoolVar(&f.metaOnly, "meta-only", false, "sizes in place of key, value and headers")

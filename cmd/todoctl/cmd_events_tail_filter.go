@@ -26,10 +26,33 @@ func (f *filterFlags) add(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.keys, "key", nil, "only events with this key; repeat it for several")
 	flags.StringArrayVar(&f.headers, "header", nil, "only events with this header, NAME=VALUE or NAME; repeated, with all of them")
 	flags.StringVarP(&f.grep, "grep", "G", "", "only events with a match of this regular expression in key, value or a header")
-	flags.StringVar(&f.since, "since", "", "only events from this time on: "+kafka.TimeForms)
-	flags.StringVar(&f.until, "until", "", "only events before this time; stops at the present end")
 	flags.StringVar(&f.where, "where", "", "only events for which this CEL expression holds")
 	completeWords(cmd, "type", "task.created", "task.updated", "task.completed", "task.reopened", "task.deleted")
+}
+
+// addTimes adds what replay has no use for: its range has times.
+func (f *filterFlags) addTimes(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.since, "since", "", "only events from this time on: "+kafka.TimeForms)
+	cmd.Flags().StringVar(&f.until, "until", "", "only events before this time; stops at the present end")
+}
+
+// words are the flags that are given, but for the times.
+func (f *filterFlags) words() []string {
+	var words []string
+	for _, flag := range []struct {
+		name   string
+		values []string
+	}{
+		{"type", f.types}, {"task", f.tasks}, {"key", f.keys}, {"header", f.headers},
+		{"grep", []string{f.grep}}, {"where", []string{f.where}},
+	} {
+		for _, value := range flag.values {
+			if value != "" {
+				words = append(words, flag.name+"="+value)
+			}
+		}
+	}
+	return words
 }
 
 // given tells whether there is a filter at all.

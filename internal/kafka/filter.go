@@ -48,6 +48,15 @@ type HeaderFilter struct {
 	Value *string // any when nil
 }
 
+// Matcher returns what tells whether a record is wanted, nil when all are. It is for one
+// goroutine.
+func (f Filter) Matcher() func(*kgo.Record) bool {
+	if m := newMatcher(f); m != nil {
+		return m.match
+	}
+	return nil
+}
+
 // A matcher tells which records a filter wants. Nearly all of those that it doesn't
 // want are known by a search for the bytes that they would have to contain, without
 // parsing them.
