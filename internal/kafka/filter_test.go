@@ -149,11 +149,11 @@ func TestFilterLooksBackForTheLast(t *testing.T) {
 
 func TestWhereErrors(t *testing.T) {
 	for expr, want := range map[string]string{
-		`tpye == "x"`:            `line 1, column 1: undeclared reference to 'tpye' (in container '')`,
+		`tpye == "x"`:            `line 1, column 1: undeclared reference to 'tpye'`,
 		`type == `:               `line 1, column 9: Syntax error: `,
-		`key == "é" && tpye`:     `line 1, column 15: undeclared reference to 'tpye' (in container '')`,
+		`key == "é" && tpye`:     `line 1, column 15: undeclared reference to 'tpye'`,
 		`offset + 1`:             `line 1, column 1: is a int, not true or false`,
-		"true &&\n nothing":      `line 2, column 2: undeclared reference to 'nothing' (in container '')`,
+		"true &&\n nothing":      `line 2, column 2: undeclared reference to 'nothing'`,
 		`type.matches("[")`:      `line 1, column 1: error parsing regexp: missing closing ]: `,
 		`partition == "0"`:       `line 1, column 11: found no matching overload for '_==_' applied to '(int, string)'`,
 		``:                       `line 1, column 1: Syntax error: `,

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/google/cel-go/cel"
@@ -69,7 +70,7 @@ func CompileWhere(expr string) (*Where, error) {
 	ast, issues := env.Compile(expr)
 	if errs := issues.Errors(); len(errs) > 0 {
 		at := errs[0].Location
-		return nil, &WhereError{Expr: expr, Line: max(at.Line(), 1), Column: max(at.Column(), 0) + 1, Reason: errs[0].Message}
+		return nil, &WhereError{Expr: expr, Line: max(at.Line(), 1), Column: max(at.Column(), 0) + 1, Reason: strings.TrimSuffix(errs[0].Message, " (in container '')")}
 	}
 	if kind := ast.OutputType(); !kind.IsExactType(cel.BoolType) && !kind.IsExactType(cel.DynType) {
 		return nil, &WhereError{Expr: expr, Line: 1, Column: 1, Reason: fmt.Sprintf("is a %s, not true or false", kind)}
