@@ -18,6 +18,7 @@ type tool struct {
 	argv  []string
 	input string // the file that is its standard input; "" for none
 	lacks string // why it can't run; its row says so
+	goal  string // in words, of its ratios
 }
 
 // A showing is what one run of a tool took.
@@ -126,16 +127,16 @@ func (r *rig) takeTurns(ctx context.Context, what string, tools []tool, before f
 
 // toolTable compares the tools, at n items of so many bytes each, with the first.
 func toolTable(title string, ranks []ranking, n int, size float64) table {
-	t := table{title: title, head: []string{"", "records/s", "MB/s", "to the first", "CPU s", "most memory MB"}}
+	t := table{title: title, head: []string{"", "records/s", "MB/s", "to the first", "goal", "CPU s", "most memory MB"}}
 	rate := func(s showing) float64 { return float64(n) / s.seconds }
 	first := ranks[0].spread(rate)
 	for _, k := range ranks {
 		if k.lacks != "" {
-			t.add(k.name, "not run: "+k.lacks, "", "", "", "")
+			t.add(k.name, "not run: "+k.lacks, "", "", k.goal, "", "")
 			continue
 		}
 		rates := k.spread(rate)
-		t.add(k.name, rates.counts(), count(rates.median()*size/1e6), ratios(rates, first).times(),
+		t.add(k.name, rates.counts(), count(rates.median()*size/1e6), ratios(rates, first).times(), k.goal,
 			k.spread(func(s showing) float64 { return s.cpu }).tenths(),
 			count(slices.Max(k.spread(func(s showing) float64 { return s.memory }))))
 	}
@@ -148,15 +149,4 @@ func missing(name string) string {
 		return "no " + name + " on PATH"
 	}
 	return ""
-}
-
-// unknownFlag says that a command of todoctl doesn't have a flag, "" when it does.
-func (r *rig) unknownFlag(ctx context.Context, flag string, command ...string) string {
-	out, err := exec.CommandContext(ctx, r.todoctl, append(command, "--help")...).Output()
-	for line := range strings.Lines(string(out)) {
-		if err == nil && slices.Contains(strings.Fields(line), flag) {
-			return ""
-		}
-	}
-	return "todoctl has no " + flag
 }

@@ -97,13 +97,13 @@ func TestWrongUsage(t *testing.T) {
 func TestToolTable(t *testing.T) {
 	got := toolTable("Tail", []ranking{
 		{tool{name: "bare"}, []showing{{1, .5, 40}, {2, .5, 45}}},
-		{tool{name: "half"}, []showing{{2, 1, 50}, {4, 2, 60}}},
+		{tool{name: "half", goal: "≥ 0.5 ×"}, []showing{{2, 1, 50}, {4, 2, 60}}},
 		{tool{name: "other", lacks: "no other on PATH"}, nil},
 	}, 1000, 500)
 	want := [][]string{
-		{"bare", "750 (500–1,000)", "0", "1.00 × (1.00–1.00)", "0.5 (0.5–0.5)", "45"},
-		{"half", "375 (250–500)", "0", "0.50 × (0.50–0.50)", "1.5 (1.0–2.0)", "60"},
-		{"other", "not run: no other on PATH", "", "", "", ""},
+		{"bare", "750 (500–1,000)", "0", "1.00 × (1.00–1.00)", "", "0.5 (0.5–0.5)", "45"},
+		{"half", "375 (250–500)", "0", "0.50 × (0.50–0.50)", "≥ 0.5 ×", "1.5 (1.0–2.0)", "60"},
+		{"other", "not run: no other on PATH", "", "", "", "", ""},
 	}
 	if diff := cmp.Diff(want, got.rows); diff != "" {
 		t.Error(diff)

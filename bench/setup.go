@@ -46,9 +46,9 @@ func measureTopics(ctx context.Context, r *rig) (err error) {
 			times[i] = append(times[i], ms)
 		}
 	}
-	t := table{title: "Making the five topics, in ms", head: []string{"", "ms", "to the first"}}
+	t := table{title: "Making the five topics, in ms", head: []string{"", "ms", "to the first", "goal"}}
 	for i, way := range ways {
-		t.add(way, times[i].tenths(), ratios(times[i], times[0]).times())
+		t.add(way, times[i].tenths(), ratios(times[i], times[0]).times(), []string{"", "≤ 2 ×", "≤ 2 ×"}[i])
 	}
 	t.print(r.out)
 	return nil
