@@ -20,7 +20,7 @@ func sample(id int64) (task.Event, error) {
 	if err != nil {
 		return task.Event{}, err
 	}
-	outcome, err := change.Apply(nil, id, time.Now(), func() string { return uuid.Must(uuid.NewV7()).String() })
+	outcome, err := change.Apply(nil, task.Reminder{}, id, time.Now(), func() string { return uuid.Must(uuid.NewV7()).String() })
 	if err != nil {
 		return task.Event{}, err
 	}

@@ -89,7 +89,7 @@ func event(t *testing.T, id int64) task.Event {
 		t.Fatal(err)
 	}
 	change := task.Change{Action: task.Create, UserID: "u1", Patch: patch, Traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
-	outcome, err := change.Apply(nil, id, time.Now(), func() string { return fmt.Sprint("event-", id) })
+	outcome, err := change.Apply(nil, task.Reminder{}, id, time.Now(), func() string { return fmt.Sprint("event-", id) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,7 +52,7 @@ func (m *memory) Change(_ context.Context, c task.Change) (task.Result, error) {
 	if t, ok := m.tasks[c.TaskID]; ok {
 		current = &t
 	}
-	outcome, err := c.Apply(current, m.lastID+1, m.now(), func() string { return "id" })
+	outcome, err := c.Apply(current, task.Reminder{}, m.lastID+1, m.now(), func() string { return "id" })
 	if err != nil {
 		return task.Result{}, fmt.Errorf("change: %w", err)
 	}

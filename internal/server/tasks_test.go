@@ -21,7 +21,7 @@ func TestCreate(t *testing.T) {
 	due := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	want := task.Task{
 		ID: 1, UserID: "u1", Title: "<b>Milk</b> & bread", Priority: task.Medium, Tags: []string{"a"},
-		Recurrence: "none", DueDate: &due, CreatedAt: noon, UpdatedAt: noon, Sequence: 1,
+		Timezone: "UTC", Channels: []string{}, Recurrence: "none", DueDate: &due, CreatedAt: noon, UpdatedAt: noon, Sequence: 1,
 	}
 	if diff := cmp.Diff(want, got.task(t)); diff != "" {
 		t.Errorf("task (-want +got):\n%s", diff)

@@ -21,10 +21,15 @@ type batch struct {
 	ids  []int64         // free ids for created tasks, at least creates of them
 	rows map[int64]*row  // tasks by id
 	keys map[keyID]saved // idempotency keys
+	due  []int64         // tasks whose reminders fall due, of a claim
+
+	received  map[receipt]bool // events that have been handled
+	continued map[int64]bool   // tasks that have a next one
 
 	touched   []*row // changed tasks, in order of their first change
 	events    []task.Event
 	newKeys   []saved
+	receipts  []receipt
 	published []int64
 	failures  []task.Failure
 	results   []task.Result
@@ -33,10 +38,12 @@ type batch struct {
 
 // A row is a task within a batch.
 type row struct {
-	task    task.Task
-	stored  bool // the database holds it
-	touched bool // changed by the batch
-	gone    bool // deleted by the batch
+	task     task.Task
+	reminder task.Reminder // zero when the task never had one
+	stored   bool          // the database holds it
+	touched  bool          // changed by the batch
+	gone     bool          // deleted by the batch
+	moved    bool          // its reminder was changed by the batch
 }
 
 // A keyID is an idempotency key: keys are per user.
@@ -56,7 +63,7 @@ type saved struct {
 func newBatch(requests []*request, now time.Time) *batch {
 	b := &batch{
 		requests: requests, now: task.Timestamp(now),
-		rows: map[int64]*row{}, keys: map[keyID]saved{},
+		rows: map[int64]*row{}, keys: map[keyID]saved{}, received: map[receipt]bool{}, continued: map[int64]bool{},
 		results: make([]task.Result, len(requests)), errs: make([]error, len(requests)),
 	}
 	for _, r := range requests {
@@ -108,7 +115,12 @@ func (b *batch) wantedKeys() []keyID {
 // decide works out every change. A bad one gets its error and leaves no trace.
 func (b *batch) decide() {
 	for i, r := range b.requests {
-		if r.change != nil {
+		switch {
+		case r.claim != nil:
+			b.errs[i] = b.fallDue(r.claim)
+		case r.receipt != nil:
+			b.results[i], b.errs[i] = b.handle(*r.receipt, r.change)
+		case r.change != nil:
 			b.results[i], b.errs[i] = b.change(*r.change)
 		}
 	}
@@ -123,16 +135,21 @@ func (b *batch) change(c task.Change) (task.Result, error) {
 		}
 		return task.Result{Task: old.task, Replayed: true}, nil
 	}
+	if c.PreviousID != 0 && b.continued[c.PreviousID] {
+		return task.Result{Replayed: true}, nil
+	}
 	var id int64
 	if c.Action == task.Create {
 		id = b.ids[0]
 	}
-	outcome, err := c.Apply(b.current(c.TaskID), id, b.now, newEventID)
+	current, reminder := b.current(c.TaskID)
+	outcome, err := c.Apply(current, reminder, id, b.now, newEventID)
 	if err != nil {
 		return task.Result{}, err
 	}
 	if c.Action == task.Create {
 		b.ids = b.ids[1:]
+		b.continued[c.PreviousID] = c.PreviousID != 0
 	}
 	b.keep(outcome)
 	if c.IdempotencyKey != "" {
@@ -142,11 +159,11 @@ func (b *batch) change(c task.Change) (task.Result, error) {
 	return task.Result{Task: outcome.Task}, nil
 }
 
-func (b *batch) current(id int64) *task.Task {
+func (b *batch) current(id int64) (*task.Task, task.Reminder) {
 	if r := b.rows[id]; r != nil && !r.gone {
-		return &r.task
+		return &r.task, r.reminder
 	}
-	return nil
+	return nil, task.Reminder{}
 }
 
 // keep remembers an outcome for the changes after it and for writing.
@@ -165,6 +182,9 @@ func (b *batch) keep(o task.Outcome) {
 		b.touched = append(b.touched, r)
 	}
 	r.task, r.gone = o.Task, o.Deleted
+	if o.Reminder != nil {
+		r.reminder, r.moved = *o.Reminder, true
+	}
 }
 
 // newEventID makes the id of an event, a UUIDv7: ids grow with time, which keeps
@@ -188,7 +208,7 @@ func (b *batch) tasks() (inserted, updated, deleted []task.Task) {
 
 // writes reports whether there is anything to write.
 func (b *batch) writes() bool {
-	return len(b.events)+len(b.newKeys)+len(b.published)+len(b.failures) > 0
+	return len(b.events)+len(b.newKeys)+len(b.receipts)+len(b.due)+len(b.published)+len(b.failures) > 0
 }
 
 // answer gives every request its answer, after the commit.

@@ -26,6 +26,11 @@ func TestChangeKeepsTaskAndEvents(t *testing.T) {
 		c.Patch.Tags = ptr([]string{"home", `qu"ote`})
 		c.Patch.DueDate = ptr(clock.Now().Add(time.Hour))
 		c.Patch.RemindAt = ptr(clock.Now().Add(time.Minute))
+		c.Patch.RemindBefore = ptr(ptr(90))
+		c.Patch.Timezone = ptr("Europe/Berlin")
+		c.Patch.Channels = ptr([]string{"email", "push"})
+		c.RecurrenceStart = ptr(clock.Now().Add(-time.Hour))
+		c.PreviousID = 41
 		c.Patch.Recurrence = ptr("FREQ=WEEKLY;BYDAY=MO")
 		c.Patch.RecurrenceEnd = ptr(clock.Now().AddDate(1, 0, 0))
 		made := change(t, s, c)
@@ -73,23 +78,26 @@ func mustTask(t *testing.T, s *Store, user string, id int64) task.Task {
 	return got
 }
 
-// drain publishes all events of a task as a relay does and returns their types,
-// having checked what every event must have.
+// drain publishes all events of a task as a relay does and returns the types of those
+// on task-events, having checked what every event must have.
 func drain(t *testing.T, s *Store, id int64) []string {
 	t.Helper()
-	var kinds []string
+	kinds := map[string][]string{}
 	for {
 		heads, err := s.Heads(t.Context(), 100)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if len(heads) == 0 {
-			return kinds
+			if n := len(kinds[task.Topic]); len(kinds[task.UpdatesTopic]) != n {
+				t.Errorf("%d events on task-events, %d on task-updates", n, len(kinds[task.UpdatesTopic]))
+			}
+			return kinds[task.Topic]
 		}
 		for _, e := range heads {
 			if e.TaskID == id {
-				checkEvent(t, e, len(kinds)+1)
-				kinds = append(kinds, e.Type)
+				checkEvent(t, e, len(kinds[e.Topic])+1)
+				kinds[e.Topic] = append(kinds[e.Topic], e.Type)
 			}
 			if err := s.MarkPublished(t.Context(), []int64{e.Row}); err != nil {
 				t.Fatal(err)
@@ -110,8 +118,8 @@ func checkEvent(t *testing.T, e task.Event, sequence int) {
 	if at, err := time.Parse(time.RFC3339Nano, cloud.Time); err != nil || !at.Equal(e.Time) {
 		t.Errorf("event made at %v has time %q in its payload", e.Time, cloud.Time)
 	}
-	if e.Sequence != int64(sequence) || cloud.Sequence != fmt.Sprint(sequence) || e.Topic != task.Topic {
-		t.Errorf("event has sequence %d (%s in its payload) and topic %s, want %d and %s", e.Sequence, cloud.Sequence, e.Topic, sequence, task.Topic)
+	if e.Sequence != int64(sequence) || cloud.Sequence != fmt.Sprint(sequence) {
+		t.Errorf("event on %s has sequence %d (%s in its payload), want %d", e.Topic, e.Sequence, cloud.Sequence, sequence)
 	}
 }
 
@@ -123,8 +131,8 @@ func TestChangeWithoutEffectWritesNothing(t *testing.T) {
 		if diff := cmp.Diff(made, change(t, s, rename("u1", made.ID, "same"))); diff != "" {
 			t.Errorf("the task changed (-before +after):\n%s", diff)
 		}
-		if rows := outbox(t, s); len(rows) != 1 {
-			t.Errorf("outbox holds %v, want the creation only", rows)
+		if rows := outbox(t, s); len(rows) != 2 {
+			t.Errorf("outbox holds %v, want the two events of the creation only", rows)
 		}
 		select {
 		case <-s.Changed():
@@ -315,8 +323,12 @@ func checkWhole(t *testing.T, s *Store) {
 		t.Errorf("%d tasks have gaps in their events", n)
 	}
 	if n := number(t, s, `SELECT count(*) FROM tasks t WHERE t.seq <>
-		coalesce((SELECT max(o.seq) FROM outbox o WHERE o.task_id = t.id), 0)`); n != 0 {
+		coalesce((SELECT max(o.seq) FROM outbox o WHERE o.task_id = t.id AND o.topic = 'task-events'), 0)`); n != 0 {
 		t.Errorf("%d tasks aren't where their events are", n)
+	}
+	if n := number(t, s, `SELECT count(*) FROM reminders r WHERE r.sequence <>
+		coalesce((SELECT max(o.seq) FROM outbox o WHERE o.task_id = r.task_id AND o.topic = 'reminders'), 0)`); n != 0 {
+		t.Errorf("%d reminders aren't where their events are", n)
 	}
 	if n := number(t, s, `SELECT count(*) FROM (SELECT task_id FROM outbox
 		WHERE task_id NOT IN (SELECT id FROM tasks) GROUP BY task_id

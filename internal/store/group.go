@@ -16,9 +16,12 @@ const maxGroup = 512
 
 var errClosed = errors.New("the store is closed")
 
-// A request is a write that waits for its turn: a change, or marks.
+// A request is a write that waits for its turn: a change, the handling of an event,
+// marks, or a claim of reminders.
 type request struct {
-	change    *task.Change
+	change    *task.Change // also of an event that is handled
+	receipt   *receipt
+	claim     *claim
 	published []int64
 	failures  []task.Failure
 

@@ -29,7 +29,7 @@ func heads(t testing.TB, s *Store, limit int) ([]at, []task.Event) {
 func TestHeads(t *testing.T) {
 	onEach(t, func(t *testing.T, url string) {
 		clock := newClock()
-		s := openStore(t, url, Options{Now: clock.Now})
+		s := onTaskEvents(t, openStore(t, url, Options{Now: clock.Now}))
 		check := func(step string, want ...at) []task.Event {
 			t.Helper()
 			got, events := heads(t, s, 10)
@@ -91,7 +91,7 @@ func TestHeads(t *testing.T) {
 func TestHeadsAfterTheClockWasPutBack(t *testing.T) {
 	onEach(t, func(t *testing.T, url string) {
 		clock := newClock()
-		s := openStore(t, url, Options{Now: clock.Now})
+		s := onTaskEvents(t, openStore(t, url, Options{Now: clock.Now}))
 		a := change(t, s, create("u", "a")).ID
 		b := change(t, s, create("u", "b")).ID
 		_, events := heads(t, s, 10)
@@ -112,7 +112,7 @@ func TestHeadsAfterTheClockWasPutBack(t *testing.T) {
 func TestBacklog(t *testing.T) {
 	onEach(t, func(t *testing.T, url string) {
 		clock := newClock()
-		s := openStore(t, url, Options{Now: clock.Now})
+		s := onTaskEvents(t, openStore(t, url, Options{Now: clock.Now}))
 		check := func(want task.Backlog) {
 			t.Helper()
 			got, err := s.Backlog(t.Context())
@@ -141,7 +141,7 @@ func TestBacklog(t *testing.T) {
 // all of the others must get their turn.
 func TestHeadsBehindOneBusyTask(t *testing.T) {
 	onEach(t, func(t *testing.T, url string) {
-		s := openStore(t, url)
+		s := onTaskEvents(t, openStore(t, url))
 		busy := change(t, s, create("u", "busy")).ID
 		var toggles []task.Change
 		for range 3 * window {
@@ -193,7 +193,7 @@ func onlyBusy(list []at, busy int64) bool {
 func TestPrune(t *testing.T) {
 	onEach(t, func(t *testing.T, url string) {
 		clock := newClock()
-		s := openStore(t, url, Options{Now: clock.Now})
+		s := onTaskEvents(t, openStore(t, url, Options{Now: clock.Now}))
 		var changes []task.Change
 		for i := range pruneStep + 10 {
 			changes = append(changes, keyed(create("u", "old"), fmt.Sprint(i), "f"))

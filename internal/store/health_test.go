@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -86,7 +87,7 @@ func TestMigratedByANewerVersionMeanwhile(t *testing.T) {
 		registry := prometheus.NewRegistry()
 		s := openStore(t, url, Options{Log: slog.New(slog.NewTextHandler(&log, nil)), Metrics: registry})
 		old := change(t, s, create("u", "before"))
-		mustExec(t, s, recordMigration, 2, "0002_future", appliedAt())
+		mustExec(t, s, recordMigration, s.known+1, fmt.Sprintf("%04d_future", s.known+1), appliedAt())
 		mustExec(t, s, "ALTER TABLE tasks ADD COLUMN mood text NOT NULL DEFAULT ''")
 		for range 3 {
 			if err := s.Ping(t.Context()); err != nil {

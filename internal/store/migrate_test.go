@@ -32,8 +32,8 @@ func TestConcurrentOpensMigrateOnce(t *testing.T) {
 		if t.Failed() {
 			return
 		}
-		if n := number(t, stores[0], "SELECT count(*) FROM schema_migrations"); n != 1 {
-			t.Errorf("%d migrations recorded, want 1", n)
+		if n := number(t, stores[0], "SELECT count(*) - max(version) FROM schema_migrations"); n != 0 {
+			t.Errorf("%d migrations too many are recorded", n)
 		}
 		if n := number(t, stores[0], "SELECT count(*) FROM tasks"); n != replicas {
 			t.Errorf("%d tasks, want %d", n, replicas)

@@ -89,7 +89,7 @@ func aTroubled(t *testing.T, s *Store, clock *clock) (a, b, c, d int64) {
 func TestWaitingTellsWhy(t *testing.T) {
 	onEach(t, func(t *testing.T, url string) {
 		clock := newClock()
-		s := openStore(t, url, Options{Now: clock.Now})
+		s := onTaskEvents(t, openStore(t, url, Options{Now: clock.Now}))
 		same(t, "empty", []listed(nil), waiting(t, s, WaitingQuery{}))
 		start := clock.Now()
 		a, b, c, _ := aTroubled(t, s, clock)
@@ -121,7 +121,7 @@ func TestWaitingTellsWhy(t *testing.T) {
 
 func TestWaitingPages(t *testing.T) {
 	onEach(t, func(t *testing.T, url string) {
-		s := openStore(t, url)
+		s := onTaskEvents(t, openStore(t, url))
 		const n = 7
 		for i := range n {
 			change(t, s, create("u", fmt.Sprint(i)))
@@ -155,7 +155,7 @@ func TestWaitingPages(t *testing.T) {
 func TestOverview(t *testing.T) {
 	onEach(t, func(t *testing.T, url string) {
 		clock := newClock()
-		s := openStore(t, url, Options{Now: clock.Now})
+		s := onTaskEvents(t, openStore(t, url, Options{Now: clock.Now}))
 		o, err := s.Overview(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -227,7 +227,7 @@ func TestLeaderIsSeenByOthers(t *testing.T) {
 func TestRetry(t *testing.T) {
 	onEach(t, func(t *testing.T, url string) {
 		clock := newClock()
-		s := openStore(t, url, Options{Now: clock.Now})
+		s := onTaskEvents(t, openStore(t, url, Options{Now: clock.Now}))
 		a, b, c, d := aTroubled(t, s, clock)
 		retry := func(sel Selection, dryRun bool, want int) {
 			t.Helper()
@@ -261,7 +261,7 @@ func TestRetry(t *testing.T) {
 // More rows than a step looks at, few of them parked.
 func TestRetryOfMany(t *testing.T) {
 	onEach(t, func(t *testing.T, url string) {
-		s := openStore(t, url)
+		s := onTaskEvents(t, openStore(t, url))
 		const n = sweepStep + 100
 		fill(t, s, n, 1)
 		mustExec(t, s, "UPDATE outbox SET parked_at = created_at, attempts = 10 WHERE id % 100 = 0")

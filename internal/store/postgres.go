@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,8 +14,8 @@ import (
 )
 
 // writeConns are the connections of the write pool: one for each group, one for
-// pruning. Writes have a pool of their own so that no list query is in their way.
-const writeConns = 3
+// pruning, one for reminders. Writes have a pool of their own so that no list query is in their way.
+const writeConns = 4
 
 // notNull is the SQLSTATE of a column without a value that must have one.
 const notNull = "23502"
@@ -135,6 +136,14 @@ func (p *postgres) exec(ctx context.Context, sql string, args ...any) (int, erro
 	return int(tag.RowsAffected()), err
 }
 
+func (p *postgres) returning(ctx context.Context, q query) error {
+	rows, err := p.writes.Query(ctx, q.sql, q.args...)
+	if err != nil {
+		return err
+	}
+	return each(rows, q.row)
+}
+
 func (*postgres) dialect() dialect {
 	return dialect{
 		kind:      "postgres",
@@ -163,7 +172,7 @@ func (*postgres) verdict(err error) verdict {
 	}
 	switch class := answer.Code[:2]; {
 	case class == "40", // serialization failure, deadlock
-		answer.ConstraintName == "idempotency_keys_pkey": // another replica was first: its answer counts
+		slices.Contains([]string{"idempotency_keys_pkey", "inbox_pkey", "tasks_previous"}, answer.ConstraintName): // another replica was first
 		return again
 	case answer.Code == notNull: // nothing here writes a null: a newer schema has a column more
 		return unavailable

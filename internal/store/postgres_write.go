@@ -15,10 +15,21 @@ import (
 const (
 	begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
-	lockTasks = `SELECT t.id, t.user_id, t.title, t.description, t.completed, t.priority, t.tags, t.due_date, t.remind_at,
-		t.recurrence, t.recurrence_end, t.created_at, t.updated_at, t.completed_at, t.seq
-		FROM tasks t JOIN unnest($1::bigint[], $2::text[]) AS want(id, user_id)
-		ON t.id = want.id AND t.user_id = want.user_id ORDER BY t.id FOR UPDATE OF t`
+	lockTasks = "SELECT " + taskColumns + ` FROM tasks t JOIN unnest($1::bigint[], $2::text[]) AS want(task, owner)
+		ON t.id = want.task AND t.user_id = want.owner ORDER BY t.id FOR UPDATE OF t`
+
+	readReminders = "SELECT " + reminderColumns + " FROM reminders WHERE task_id = ANY($1::bigint[])"
+
+	// claimReminders leaves out what another claim or a change holds. Both rows are
+	// locked, so that both are read as they are once the locks are held.
+	claimReminders = "SELECT " + taskColumns + ", " + reminderColumns + ` FROM reminders r JOIN tasks t ON t.id = r.task_id
+		WHERE r.state = 'scheduled' AND r.due_at <= $1 ORDER BY r.due_at, r.task_id LIMIT $2
+		FOR UPDATE OF t, r SKIP LOCKED`
+
+	readReceipts = `SELECT i.consumer, i.event_id FROM inbox i JOIN unnest($1::text[], $2::text[]) AS want(consumer, event)
+		ON i.consumer = want.consumer AND i.event_id = want.event`
+
+	readPrevious = "SELECT previous_id FROM tasks WHERE previous_id = ANY($1::bigint[])"
 
 	readKeys = `SELECT k.user_id, k.key, k.fingerprint, k.answer
 		FROM idempotency_keys k JOIN unnest($1::text[], $2::text[]) AS want(user_id, key)
@@ -28,19 +39,30 @@ const (
 
 	// taskArrays are the values of storedColumns, an array a column.
 	taskArrays = `unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bool[],
-		$8::bigint[], $9::text[]::jsonb[], $10::timestamptz[], $11::timestamptz[], $12::text[], $13::timestamptz[],
-		$14::timestamptz[], $15::timestamptz[], $16::timestamptz[], $17::bigint[])`
+		$8::bigint[], $9::text[]::jsonb[], $10::timestamptz[], $11::timestamptz[], $12::bigint[], $13::text[],
+		$14::text[]::jsonb[], $15::text[], $16::timestamptz[], $17::timestamptz[], $18::bigint[],
+		$19::timestamptz[], $20::timestamptz[], $21::timestamptz[], $22::bigint[])`
 
 	insertTasks = "INSERT INTO tasks (" + storedColumns + ") SELECT * FROM " + taskArrays
 
 	updateTasks = `UPDATE tasks t SET title = n.title, title_lower = n.title_lower, description = n.description,
 		description_lower = n.description_lower, completed = n.completed, priority = n.priority, tags = n.tags,
-		due_date = n.due_date, remind_at = n.remind_at, recurrence = n.recurrence, recurrence_end = n.recurrence_end,
+		due_date = n.due_date, remind_at = n.remind_at, remind_before = n.remind_before, timezone = n.timezone,
+		channels = n.channels, recurrence = n.recurrence, recurrence_end = n.recurrence_end, recurrence_start = n.recurrence_start,
 		updated_at = n.updated_at, completed_at = n.completed_at, seq = n.seq
 		FROM ` + taskArrays + ` AS n(` + storedColumns + `) WHERE t.id = n.id AND t.user_id = n.user_id`
 
 	deleteTasks = `DELETE FROM tasks t USING unnest($1::bigint[], $2::text[]) AS gone(id, user_id)
 		WHERE t.id = gone.id AND t.user_id = gone.user_id`
+
+	storeReminders = "INSERT INTO reminders (" + reminderColumns + `)
+		SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::bigint[])
+		ON CONFLICT (task_id) DO UPDATE SET due_at = excluded.due_at, state = excluded.state, sequence = excluded.sequence`
+
+	deleteReminders = "DELETE FROM reminders WHERE task_id = ANY($1::bigint[])"
+
+	insertReceipts = `INSERT INTO inbox (consumer, event_id, handled_at)
+		SELECT n.*, $3 FROM unnest($1::text[], $2::text[]) AS n`
 
 	insertEvents = `INSERT INTO outbox (event_id, topic, type, task_id, seq, payload, traceparent, created_at, next_attempt_at)
 		SELECT n.event_id::uuid, n.topic, n.type, n.task_id, n.seq, n.payload, n.traceparent, n.made, n.made
@@ -126,7 +148,10 @@ func (p *postgres) queueReads(tx *pgx.Batch, b *batch) bool {
 		ids := column(want, func(w wanted) int64 { return w.id })
 		users := column(want, func(w wanted) string { return w.user })
 		tx.Queue(lockTasks, ids, users).Query(func(rows pgx.Rows) error { return each(rows, b.collectRow) })
+		// After the lock, too: who held it may have moved the reminder alone.
+		tx.Queue(readReminders, ids).Query(func(rows pgx.Rows) error { return each(rows, b.collectReminder) })
 	}
+	p.queueEffects(tx, b)
 	// After the lock: whoever held it may have made this very request, with its key.
 	if want := b.wantedKeys(); want != nil {
 		users := column(want, func(k keyID) string { return k.user })
@@ -137,6 +162,21 @@ func (p *postgres) queueReads(tx *pgx.Batch, b *batch) bool {
 		p.queueIDs(tx, lacking)
 	}
 	return tx.Len() > before
+}
+
+// queueEffects asks for what is due, has been handled or has a next task.
+func (*postgres) queueEffects(tx *pgx.Batch, b *batch) {
+	if c := b.claims(); c != nil {
+		tx.Queue(claimReminders, b.now, c.limit).Query(func(rows pgx.Rows) error { return each(rows, b.collectDue) })
+	}
+	if want := b.wantedReceipts(); want != nil {
+		consumers := column(want, func(r receipt) string { return r.consumer })
+		events := column(want, func(r receipt) string { return r.event })
+		tx.Queue(readReceipts, consumers, events).Query(func(rows pgx.Rows) error { return each(rows, b.collectReceipt) })
+	}
+	if want := b.wantedPrevious(); want != nil {
+		tx.Queue(readPrevious, want).Query(func(rows pgx.Rows) error { return each(rows, b.collectPrevious) })
+	}
 }
 
 // queueIDs takes ids for tasks from the sequence into the reserve.
@@ -163,8 +203,14 @@ func (p *postgres) queueWrites(tx *pgx.Batch, b *batch) {
 		tx.Queue(deleteTasks, column(deleted, func(t task.Task) int64 { return t.ID }),
 			column(deleted, func(t task.Task) string { return t.UserID }))
 	}
+	queueReminders(tx, b)
 	if b.events != nil {
 		tx.Queue(insertEvents, eventValues(b.events)...)
+	}
+	if b.receipts != nil {
+		tx.Queue(insertReceipts,
+			column(b.receipts, func(r receipt) string { return r.consumer }),
+			column(b.receipts, func(r receipt) string { return r.event }), b.now)
 	}
 	if b.newKeys != nil {
 		tx.Queue(insertKeys,
@@ -177,6 +223,20 @@ func (p *postgres) queueWrites(tx *pgx.Batch, b *batch) {
 	// With the ids for the next batch at hand, that one needs no round trip for them.
 	if lacking := p.lacking(b); lacking > 0 {
 		p.queueIDs(tx, lacking)
+	}
+}
+
+func queueReminders(tx *pgx.Batch, b *batch) {
+	stored, gone := b.reminders()
+	if stored != nil {
+		tx.Queue(storeReminders,
+			column(stored, func(r task.Reminder) int64 { return r.TaskID }),
+			column(stored, func(r task.Reminder) time.Time { return r.DueAt }),
+			column(stored, func(r task.Reminder) string { return string(r.State) }),
+			column(stored, func(r task.Reminder) int64 { return r.Sequence }))
+	}
+	if gone != nil {
+		tx.Queue(deleteReminders, gone)
 	}
 }
 
@@ -213,11 +273,16 @@ func taskValues(tasks []task.Task) []any {
 		column(tasks, func(t task.Task) string { return lower(t.Description) }),
 		column(tasks, func(t task.Task) bool { return t.Completed }),
 		column(tasks, func(t task.Task) int64 { return int64(t.Priority.Rank()) }),
-		column(tasks, func(t task.Task) string { return tagsJSON(t.Tags) }),
+		column(tasks, func(t task.Task) string { return listJSON(t.Tags) }),
 		column(tasks, func(t task.Task) *time.Time { return t.DueDate }),
 		column(tasks, func(t task.Task) *time.Time { return t.RemindAt }),
+		column(tasks, func(t task.Task) *int { return t.RemindBefore }),
+		column(tasks, func(t task.Task) string { return t.Timezone }),
+		column(tasks, func(t task.Task) string { return listJSON(t.Channels) }),
 		column(tasks, func(t task.Task) string { return t.Recurrence }),
 		column(tasks, func(t task.Task) *time.Time { return t.RecurrenceEnd }),
+		column(tasks, func(t task.Task) *time.Time { return t.RecurrenceStart }),
+		column(tasks, func(t task.Task) *int64 { return t.PreviousID }),
 		column(tasks, func(t task.Task) time.Time { return t.CreatedAt }),
 		column(tasks, func(t task.Task) time.Time { return t.UpdatedAt }),
 		column(tasks, func(t task.Task) *time.Time { return t.CompletedAt }),

@@ -12,27 +12,44 @@ import (
 // no write waits long for it.
 const pruneStep = 2000
 
-const pruneKeys = `DELETE FROM idempotency_keys WHERE (user_id, key) IN
-	(SELECT user_id, key FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2)`
+const (
+	pruneKeys = `DELETE FROM idempotency_keys WHERE (user_id, key) IN
+		(SELECT user_id, key FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2)`
+	pruneInbox = `DELETE FROM inbox WHERE (consumer, event_id) IN
+		(SELECT consumer, event_id FROM inbox WHERE handled_at < $1 ORDER BY handled_at LIMIT $2)`
+	pruneAttempts = `DELETE FROM attempts WHERE (consumer, event_id) IN
+		(SELECT consumer, event_id FROM attempts WHERE last_at < $1 ORDER BY last_at LIMIT $2)`
+)
 
-// Prune deletes outbox rows that were published before a moment and idempotency
-// keys older than it, in small transactions, and returns how many rows it deleted,
-// also when it was stopped by an error.
+// Prune deletes outbox rows that were published before a moment and, older than it,
+// idempotency keys and what is known of handled events and failed attempts, in small
+// transactions, and returns how many rows it deleted, also when it was stopped by an
+// error.
 func (s *Store) Prune(ctx context.Context, publishedBefore time.Time) (int, error) {
 	before := task.Timestamp(publishedBefore)
 	total, err := s.pruneOutbox(ctx, before)
-	for err == nil {
-		var n int
-		n, err = s.db.exec(ctx, pruneKeys, before, pruneStep)
-		total += n
-		if n < pruneStep {
+	for _, statement := range []string{pruneKeys, pruneInbox, pruneAttempts} {
+		if err != nil {
 			break
 		}
+		var n int
+		n, err = s.pruneOld(ctx, statement, before)
+		total += n
 	}
 	if err != nil {
 		return total, fmt.Errorf("prune: %w: %w", task.ErrUnavailable, err)
 	}
 	return total, nil
+}
+
+func (s *Store) pruneOld(ctx context.Context, statement string, before time.Time) (total int, err error) {
+	for {
+		n, err := s.db.exec(ctx, statement, before, pruneStep)
+		total += n
+		if err != nil || n < pruneStep {
+			return total, err
+		}
+	}
 }
 
 // pruneOutbox walks the outbox from its oldest row until it meets rows that are

@@ -175,7 +175,7 @@ func selection(userID string, q task.Query, d dialect) *where {
 		w.add("priority = ?", q.Priority.Rank())
 	}
 	if len(q.Tags) > 0 {
-		w.add(d.hasTags, tagsJSON(q.Tags))
+		w.add(d.hasTags, listJSON(q.Tags))
 	}
 	if q.Search != "" {
 		text := strings.ToLower(q.Search)
@@ -223,7 +223,7 @@ func (w *where) add(condition string, args ...any) {
 
 func (w *where) sql() string { return " WHERE " + strings.Join(w.conditions, " AND ") }
 
-func tagsJSON(tags []string) string {
-	text, _ := json.Marshal(tags) // a list of strings always has a JSON form
+func listJSON(texts []string) string {
+	text, _ := json.Marshal(texts) // a list of strings always has a JSON form
 	return string(text)
 }

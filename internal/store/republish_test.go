@@ -36,7 +36,7 @@ func everything() Republication { return Republication{Until: time.Now().Add(tim
 func TestRepublishRepeatsInOrder(t *testing.T) {
 	onEach(t, func(t *testing.T, url string) {
 		clock := newClock()
-		s := openStore(t, url, Options{Now: clock.Now})
+		s := onTaskEvents(t, openStore(t, url, Options{Now: clock.Now}))
 		a := change(t, s, create("u", "a")).ID
 		b := change(t, s, create("u", "b")).ID
 		failHead(t, s, b, task.Failure{Reason: "refused", Park: true})
@@ -90,7 +90,7 @@ func TestRepublishRepeatsInOrder(t *testing.T) {
 // are made meanwhile after those that go out again.
 func TestRepublishWhileRelayAndWriterRun(t *testing.T) {
 	onEach(t, func(t *testing.T, url string) {
-		s, operator := openStore(t, url), openStore(t, url)
+		s, operator := onTaskEvents(t, openStore(t, url)), openStore(t, url)
 		const tasks, each = sweepStep / 3, 4
 		fill(t, s, tasks, each)
 		if err := publishAll(t.Context(), s, func(task.Event) {}); err != nil {
@@ -160,7 +160,7 @@ func checkTwice(t *testing.T, published []task.Event, tasks, each int) {
 
 func TestRepublishGoesOnAfterAnInterruption(t *testing.T) {
 	onEach(t, func(t *testing.T, url string) {
-		s := openStore(t, url)
+		s := onTaskEvents(t, openStore(t, url))
 		const n = sweepStep + 100
 		fill(t, s, n, 1)
 		if err := publishAll(t.Context(), s, func(task.Event) {}); err != nil {
@@ -187,7 +187,7 @@ func TestRepublishGoesOnAfterAnInterruption(t *testing.T) {
 // What was released is never pruned, however old it is.
 func TestPruneLeavesWhatIsRepublished(t *testing.T) {
 	onEach(t, func(t *testing.T, url string) {
-		s := openStore(t, url)
+		s := onTaskEvents(t, openStore(t, url))
 		fill(t, s, 3, 1)
 		if err := publishAll(t.Context(), s, func(task.Event) {}); err != nil {
 			t.Fatal(err)

@@ -13,27 +13,32 @@ const maxReason = 1000
 
 // taskColumns are the columns that scanTask reads.
 const taskColumns = `id, user_id, title, description, completed, priority, tags, due_date, remind_at,
-	recurrence, recurrence_end, created_at, updated_at, completed_at, seq`
+	remind_before, timezone, channels, recurrence, recurrence_end, recurrence_start, previous_id,
+	created_at, updated_at, completed_at, seq`
 
 // scanTask reads a row of taskColumns.
 func scanTask(scan scanner) (task.Task, error) {
 	var t task.Task
 	var rank int
-	var tags string
-	var due, remind, end, created, updated, completed stamp
+	var tags, channels string
+	var due, remind, end, start, created, updated, completed stamp
 	err := scan(&t.ID, &t.UserID, &t.Title, &t.Description, &t.Completed, &rank, &tags, &due, &remind,
-		&t.Recurrence, &end, &created, &updated, &completed, &t.Sequence)
+		&t.RemindBefore, &t.Timezone, &channels, &t.Recurrence, &end, &start, &t.PreviousID,
+		&created, &updated, &completed, &t.Sequence)
 	if err != nil {
 		return task.Task{}, err
 	}
 	if err := json.Unmarshal([]byte(tags), &t.Tags); err != nil {
 		return task.Task{}, fmt.Errorf("tags of task %d: %w", t.ID, err)
 	}
+	if err := json.Unmarshal([]byte(channels), &t.Channels); err != nil {
+		return task.Task{}, fmt.Errorf("channels of task %d: %w", t.ID, err)
+	}
 	if rank < 0 || rank >= len(task.Priorities()) {
 		return task.Task{}, fmt.Errorf("priority of task %d: no rank %d", t.ID, rank)
 	}
 	t.Priority = task.Priorities()[rank]
-	t.DueDate, t.RemindAt, t.RecurrenceEnd, t.CompletedAt = due.t, remind.t, end.t, completed.t
+	t.DueDate, t.RemindAt, t.RecurrenceEnd, t.RecurrenceStart, t.CompletedAt = due.t, remind.t, end.t, start.t, completed.t
 	t.CreatedAt, t.UpdatedAt = created.value(), updated.value()
 	return t, nil
 }
@@ -49,7 +54,11 @@ func collectTask(into *[]task.Task) func(scanner) error {
 
 // storedColumns are the columns that are written.
 const storedColumns = `id, user_id, title, title_lower, description, description_lower, completed, priority, tags,
-	due_date, remind_at, recurrence, recurrence_end, created_at, updated_at, completed_at, seq`
+	due_date, remind_at, remind_before, timezone, channels, recurrence, recurrence_end, recurrence_start, previous_id,
+	created_at, updated_at, completed_at, seq`
+
+// reminderColumns are the columns of a task.Reminder.
+const reminderColumns = `task_id, due_at, state, sequence`
 
 // lower is the copy of a text that is searched and ordered by.
 func lower(s string) string { return strings.ToLower(s) }
@@ -82,6 +91,52 @@ func (b *batch) collectRow(scan scanner) error {
 	}
 	b.rows[t.ID] = &row{task: t, stored: true}
 	return nil
+}
+
+// collectReminder adds a row of reminderColumns to the task that it belongs to.
+func (b *batch) collectReminder(scan scanner) error {
+	var r task.Reminder
+	var due stamp
+	if err := scan(&r.TaskID, &due, &r.State, &r.Sequence); err != nil {
+		return err
+	}
+	r.DueAt = due.value()
+	if row := b.rows[r.TaskID]; row != nil {
+		row.reminder = r
+	}
+	return nil
+}
+
+// collectDue adds a row of taskColumns and reminderColumns to those that fall due.
+func (b *batch) collectDue(scan scanner) error {
+	var r task.Reminder
+	var due stamp
+	t, err := scanTask(func(into ...any) error {
+		return scan(append(into, &r.TaskID, &due, &r.State, &r.Sequence)...)
+	})
+	if err != nil {
+		return err
+	}
+	r.DueAt = due.value()
+	b.rows[t.ID] = &row{task: t, reminder: r, stored: true}
+	b.due = append(b.due, t.ID)
+	return nil
+}
+
+// collectReceipt adds a row of consumer and event_id to the batch.
+func (b *batch) collectReceipt(scan scanner) error {
+	var r receipt
+	err := scan(&r.consumer, &r.event)
+	b.received[r] = true
+	return err
+}
+
+// collectPrevious adds the id of a task that has a next one to the batch.
+func (b *batch) collectPrevious(scan scanner) error {
+	var id int64
+	err := scan(&id)
+	b.continued[id] = true
+	return err
 }
 
 // collectKey adds a row of user_id, key, fingerprint and answer to the batch.

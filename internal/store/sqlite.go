@@ -154,6 +154,18 @@ func (db *sqliteDB) exec(ctx context.Context, statement string, args ...any) (in
 	return int(n), err
 }
 
+func (db *sqliteDB) returning(ctx context.Context, q query) error {
+	tx, err := db.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // after Commit it does nothing
+	if err := eachRow(ctx, tx, q); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
 func (*sqliteDB) dialect() dialect {
 	return dialect{
 		kind:      "sqlite",

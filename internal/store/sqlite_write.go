@@ -17,6 +17,10 @@ type statements struct {
 	lastID, readTask, readKey          *sql.Stmt
 	insertTask, updateTask, deleteTask *sql.Stmt
 	insertEvent, insertKey             *sql.Stmt
+	readReminder, claimReminders       *sql.Stmt
+	storeReminder, deleteReminder      *sql.Stmt
+	readReceipt, insertReceipt         *sql.Stmt
+	readPrevious                       *sql.Stmt
 	markPublished, markFailed          *sql.Stmt
 }
 
@@ -29,12 +33,21 @@ func (s *statements) prepare(ctx context.Context, db *sql.DB) error {
 		{&s.readTask, "SELECT " + taskColumns + " FROM tasks WHERE id = $1 AND user_id = $2"},
 		{&s.readKey, "SELECT user_id, key, fingerprint, answer FROM idempotency_keys WHERE user_id = $1 AND key = $2"},
 		{&s.insertTask, "INSERT INTO tasks (" + storedColumns + `)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`},
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`},
 		{&s.updateTask, `UPDATE tasks SET title = $3, title_lower = $4, description = $5, description_lower = $6,
-			completed = $7, priority = $8, tags = $9, due_date = $10, remind_at = $11, recurrence = $12,
-			recurrence_end = $13, created_at = $14, updated_at = $15, completed_at = $16, seq = $17
+			completed = $7, priority = $8, tags = $9, due_date = $10, remind_at = $11, remind_before = $12, timezone = $13,
+			channels = $14, recurrence = $15, recurrence_end = $16, recurrence_start = $17, previous_id = $18,
+			created_at = $19, updated_at = $20, completed_at = $21, seq = $22
 			WHERE id = $1 AND user_id = $2`},
 		{&s.deleteTask, "DELETE FROM tasks WHERE id = $1 AND user_id = $2"},
+		{&s.readReminder, "SELECT " + reminderColumns + " FROM reminders WHERE task_id = $1"},
+		{&s.claimReminders, "SELECT " + taskColumns + ", " + reminderColumns + ` FROM reminders JOIN tasks ON id = task_id
+			WHERE state = 'scheduled' AND due_at <= $1 ORDER BY due_at, task_id LIMIT $2`},
+		{&s.storeReminder, "REPLACE INTO reminders (" + reminderColumns + ") VALUES ($1, $2, $3, $4)"},
+		{&s.deleteReminder, "DELETE FROM reminders WHERE task_id = $1"},
+		{&s.readReceipt, "SELECT consumer, event_id FROM inbox WHERE consumer = $1 AND event_id = $2"},
+		{&s.insertReceipt, "INSERT INTO inbox (consumer, event_id, handled_at) VALUES ($1, $2, $3)"},
+		{&s.readPrevious, "SELECT previous_id FROM tasks WHERE previous_id = $1"},
 		{&s.insertEvent, `INSERT INTO outbox
 			(event_id, topic, type, task_id, seq, traceparent, created_at, next_attempt_at, payload)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)`},
@@ -73,7 +86,7 @@ func (db *sqliteDB) write(ctx context.Context, b *batch) error {
 	if !b.writes() {
 		return nil
 	}
-	for _, step := range []func(context.Context, *batch) error{w.tasks, w.events, w.keys, w.marks} {
+	for _, step := range []func(context.Context, *batch) error{w.tasks, w.reminders, w.events, w.keys, w.receipts, w.marks} {
 		if err := step(ctx, b); err != nil {
 			return err
 		}
@@ -114,6 +127,12 @@ func (w sqliteWrite) read(ctx context.Context, b *batch) error {
 		if err := w.one(ctx, w.prepared.readTask, b.collectRow, want.id, want.user); err != nil {
 			return err
 		}
+		if err := w.one(ctx, w.prepared.readReminder, b.collectReminder, want.id); err != nil {
+			return err
+		}
+	}
+	if err := w.effects(ctx, b); err != nil {
+		return err
 	}
 	if b.creates == 0 {
 		return nil
@@ -125,6 +144,40 @@ func (w sqliteWrite) read(ctx context.Context, b *batch) error {
 		b.ids = append(b.ids, last+1+int64(i))
 	}
 	return err
+}
+
+// effects reads what is due, has been handled or has a next task.
+func (w sqliteWrite) effects(ctx context.Context, b *batch) error {
+	if c := b.claims(); c != nil {
+		if err := w.each(ctx, w.prepared.claimReminders, b.collectDue, b.now, c.limit); err != nil {
+			return err
+		}
+	}
+	for _, r := range b.wantedReceipts() {
+		if err := w.one(ctx, w.prepared.readReceipt, b.collectReceipt, r.consumer, r.event); err != nil {
+			return err
+		}
+	}
+	for _, id := range b.wantedPrevious() {
+		if err := w.one(ctx, w.prepared.readPrevious, b.collectPrevious, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w sqliteWrite) each(ctx context.Context, s *sql.Stmt, row func(scanner) error, args ...any) error {
+	rows, err := w.tx.StmtContext(ctx, s).QueryContext(ctx, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := row(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // one reads at most one row.
@@ -150,6 +203,23 @@ func (w sqliteWrite) tasks(ctx context.Context, b *batch) error {
 func (w sqliteWrite) events(ctx context.Context, b *batch) error {
 	return run(ctx, w, w.prepared.insertEvent, b.events, func(e task.Event) []any {
 		return []any{e.ID, e.Topic, e.Type, e.TaskID, e.Sequence, e.Traceparent, e.Time, e.Payload}
+	})
+}
+
+func (w sqliteWrite) reminders(ctx context.Context, b *batch) error {
+	stored, gone := b.reminders()
+	err := run(ctx, w, w.prepared.storeReminder, stored, func(r task.Reminder) []any {
+		return []any{r.TaskID, r.DueAt, string(r.State), r.Sequence}
+	})
+	if err != nil {
+		return err
+	}
+	return run(ctx, w, w.prepared.deleteReminder, gone, func(id int64) []any { return []any{id} })
+}
+
+func (w sqliteWrite) receipts(ctx context.Context, b *batch) error {
+	return run(ctx, w, w.prepared.insertReceipt, b.receipts, func(r receipt) []any {
+		return []any{r.consumer, r.event, b.now}
 	})
 }
 
@@ -194,7 +264,8 @@ func run[T any](ctx context.Context, w sqliteWrite, s *sql.Stmt, items []T, valu
 func taskRow(t task.Task) []any {
 	return []any{
 		t.ID, t.UserID, t.Title, lower(t.Title), t.Description, lower(t.Description), t.Completed,
-		t.Priority.Rank(), tagsJSON(t.Tags), t.DueDate, t.RemindAt, t.Recurrence, t.RecurrenceEnd,
+		t.Priority.Rank(), listJSON(t.Tags), t.DueDate, t.RemindAt, t.RemindBefore, t.Timezone, listJSON(t.Channels),
+		t.Recurrence, t.RecurrenceEnd, t.RecurrenceStart, t.PreviousID,
 		t.CreatedAt, t.UpdatedAt, t.CompletedAt, t.Sequence,
 	}
 }

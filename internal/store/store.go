@@ -55,6 +55,9 @@ type database interface {
 	// exec runs one statement in a transaction of its own and returns the number
 	// of rows that it touched.
 	exec(ctx context.Context, sql string, args ...any) (int, error)
+	// returning runs one statement that writes, in a transaction of its own, and
+	// calls q.row for each row that it returns.
+	returning(ctx context.Context, q query) error
 	// write runs a batch in one transaction.
 	write(ctx context.Context, b *batch) error
 	// verdict says what to do about an error of write.

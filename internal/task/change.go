@@ -26,6 +26,11 @@ type Change struct {
 	IfMatch     []int64 // when not empty, the task's sequence must be one of these
 	Traceparent string  // W3C trace context of the request, or ""
 
+	// Of a Create that Task.Next made: see the fields of Task. A task has one next task
+	// at most: where there is one, the change does nothing.
+	RecurrenceStart *time.Time
+	PreviousID      int64
+
 	// IdempotencyKey, when not empty, makes the change happen once however often
 	// it is asked for: the same key with the same Fingerprint gives the first
 	// answer again, with another Fingerprint ErrKeyReused. Keys are per user.
@@ -42,15 +47,17 @@ type Result struct {
 
 // An Outcome is what a store has to write for a Change, in one transaction.
 type Outcome struct {
-	Task    Task
-	Events  []Event // none when the change leaves the task as it is
-	Deleted bool
+	Task     Task
+	Events   []Event   // none when the change leaves the task as it is
+	Reminder *Reminder // nil when it stays as it is; goes with a deleted task
+	Deleted  bool
 }
 
 // Apply works out a change. current is the task as it stands, nil when the user
-// has none of that id; nextID becomes the id of a created task; eventID makes the
-// events' ids (UUIDv7). Errors: ErrNotFound, ErrStale, *InvalidError.
-func (c Change) Apply(current *Task, nextID int64, now time.Time, eventID func() string) (Outcome, error) {
+// has none of that id, reminder its reminder, zero when it never had one; nextID
+// becomes the id of a created task; eventID makes the events' ids (UUIDv7). Errors:
+// ErrNotFound, ErrStale, *InvalidError.
+func (c Change) Apply(current *Task, reminder Reminder, nextID int64, now time.Time, eventID func() string) (Outcome, error) {
 	now = Timestamp(now)
 	if c.Action == Create {
 		return c.create(nextID, now, eventID)
@@ -79,18 +86,22 @@ func (c Change) Apply(current *Task, nextID int64, now time.Time, eventID func()
 	}
 	next.Sequence++
 	next.UpdatedAt = now
-	return next.outcome(kind, c, now, eventID)
+	return step{c, *current, next, kind, now, eventID}.outcome(reminder)
 }
 
 func (c Change) create(id int64, now time.Time, eventID func() string) (Outcome, error) {
-	t := c.Patch.apply(Task{
-		ID: id, UserID: c.UserID, Priority: Medium, Tags: []string{}, Recurrence: "none",
-		CreatedAt: now, UpdatedAt: now, Sequence: 1,
-	})
+	blank := Task{
+		ID: id, UserID: c.UserID, Priority: Medium, Tags: []string{}, Timezone: UTC, Channels: []string{},
+		Recurrence: noRecurrence, RecurrenceStart: c.RecurrenceStart, CreatedAt: now, UpdatedAt: now, Sequence: 1,
+	}
+	if c.PreviousID != 0 {
+		blank.PreviousID = &c.PreviousID
+	}
+	t := c.Patch.apply(blank)
 	if t.Completed {
 		t.complete(now)
 	}
-	return t.outcome(TypeCreated, c, now, eventID)
+	return step{c, blank, t, TypeCreated, now, eventID}.outcome(Reminder{})
 }
 
 // complete keeps CompletedAt in step with Completed and names the event.
@@ -103,15 +114,36 @@ func (t *Task) complete(now time.Time) string {
 	return TypeReopened
 }
 
-func (t Task) outcome(kind string, c Change, now time.Time, eventID func() string) (Outcome, error) {
-	if c.Action != Delete { // what was stored can always be deleted
-		if err := t.Validate(); err != nil {
+// A step is a change that has been worked out: old became next.
+type step struct {
+	Change
+	old, next Task
+	kind      string
+	now       time.Time
+	eventID   func() string
+}
+
+func (s step) outcome(reminder Reminder) (Outcome, error) {
+	same := s.next.sameSeries(s.old)
+	if s.Action != Create && !same {
+		s.next.RecurrenceStart = nil // it starts anew
+	}
+	if s.Action != Delete { // what was stored can always be deleted
+		series := s.Action == Create || !same || !sameTime(s.next.RecurrenceEnd, s.old.RecurrenceEnd)
+		if err := s.next.validate(series); err != nil {
 			return Outcome{}, err
 		}
 	}
-	event, err := newEvent(eventID(), kind, t, c.Traceparent, now)
+	events, err := s.taskEvents()
 	if err != nil {
 		return Outcome{}, err
 	}
-	return Outcome{Task: t, Events: []Event{event}, Deleted: c.Action == Delete}, nil
+	changed, event, err := s.remind(reminder)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if changed != nil {
+		events = append(events, event)
+	}
+	return Outcome{Task: s.next, Events: events, Reminder: changed, Deleted: s.Action == Delete}, nil
 }

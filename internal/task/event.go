@@ -1,14 +1,22 @@
 package task
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
-// Topic is the topic of the events that tell of a task's changes.
-const Topic = "task-events"
+// The topics: Topic tells of every change of a task, UpdatesTopic of the same with
+// what has changed, for those who show tasks, RemindersTopic of reminders.
+const (
+	Topic          = "task-events"
+	UpdatesTopic   = "task-updates"
+	RemindersTopic = "reminders"
+)
 
 // ContentType is the media type of an event's payload: a CloudEvent in
 // structured mode (CloudEvents 1.0.2, JSON event format, section 3).
@@ -20,13 +28,20 @@ const Source = "todo-backend"
 // MaxEvent is the largest payload an event may have, in bytes.
 const MaxEvent = 256 << 10
 
-// The types of the events on Topic.
+// The types of the events: task.sync on UpdatesTopic, those of reminders on
+// RemindersTopic, the others on Topic.
 const (
 	TypeCreated   = "task.created"
 	TypeUpdated   = "task.updated"
 	TypeCompleted = "task.completed"
 	TypeReopened  = "task.reopened"
 	TypeDeleted   = "task.deleted"
+
+	TypeSync = "task.sync"
+
+	TypeScheduled = "reminder.scheduled"
+	TypeDue       = "reminder.due"
+	TypeCancelled = "reminder.cancelled"
 )
 
 // An Event is a row of the outbox: a CloudEvent with its address, frozen when the
@@ -48,71 +63,126 @@ type Event struct {
 // Key is the event's Kafka key and CloudEvents partitionkey: the task's id.
 func (e Event) Key() string { return strconv.FormatInt(e.TaskID, 10) }
 
-// cloudEvent is the envelope of an Event; the order of the fields is the order in
-// the JSON.
-type cloudEvent struct {
-	SpecVersion     string    `json:"specversion"`
-	ID              string    `json:"id"`
-	Source          string    `json:"source"`
-	Type            string    `json:"type"`
-	Subject         string    `json:"subject"`
-	Time            string    `json:"time"`
-	DataContentType string    `json:"datacontenttype"`
-	PartitionKey    string    `json:"partitionkey"`
-	Sequence        string    `json:"sequence"`
-	Traceparent     string    `json:"traceparent,omitempty"`
-	TraceID         string    `json:"traceid,omitempty"` // the same: Dapr keeps a traceparent only beside it
-	Data            eventData `json:"data"`
+// A draft is an event before it is frozen.
+type draft struct {
+	id, topic, kind string
+	task            Task
+	sequence        int64
+	traceparent     string
+	now             time.Time
 }
 
-// eventData has the shape that the setup guide's backend published.
-type eventData struct {
-	EventType string   `json:"event_type"`
-	Timestamp string   `json:"timestamp"`
-	UserID    string   `json:"user_id"`
-	Data      snapshot `json:"data"`
-}
-
-// snapshot is the whole task with its id under the name task_id: the outer, empty
-// ID hides the one of Task from encoding/json.
-type snapshot struct {
-	TaskID int64  `json:"task_id"`
-	ID     *int64 `json:"id,omitempty"`
-	Task
-}
-
-// newEvent freezes the event of a change that left the task in the state t.
-func newEvent(id, kind string, t Task, traceparent string, now time.Time) (Event, error) {
-	stamp := now.Format("2006-01-02T15:04:05.000000Z07:00")
-	payload, err := json.Marshal(cloudEvent{
-		SpecVersion:     "1.0",
-		ID:              id,
-		Source:          Source,
-		Type:            kind,
-		Subject:         "tasks/" + strconv.FormatInt(t.ID, 10),
-		Time:            stamp,
-		DataContentType: "application/json",
-		PartitionKey:    strconv.FormatInt(t.ID, 10),
-		Sequence:        strconv.FormatInt(t.Sequence, 10),
-		Traceparent:     traceparent,
-		TraceID:         traceparent,
-		Data: eventData{
-			EventType: kind,
-			Timestamp: stamp,
-			UserID:    t.UserID,
-			Data:      snapshot{TaskID: t.ID, Task: t},
-		},
-	})
-	if err != nil {
-		return Event{}, fmt.Errorf("encode event of task %d: %w", t.ID, err)
+// freeze makes the event with its data, a JSON object, in the shape that the setup
+// guide's backend published: event_type, timestamp, user_id, data. The envelope is put
+// together by hand: several events of a change share the JSON of the task.
+func (d draft) freeze(data ...[]byte) (Event, error) {
+	stamp := d.now.Format("2006-01-02T15:04:05.000000Z07:00")
+	id := strconv.FormatInt(d.task.ID, 10)
+	b := make([]byte, 0, 512+size(data))
+	b = append(b, `{"specversion":"1.0","id":"`+d.id+`","source":"`+Source+`","type":"`+d.kind+`","subject":"tasks/`+id+
+		`","time":"`+stamp+`","datacontenttype":"application/json","partitionkey":"`+id+
+		`","sequence":"`+strconv.FormatInt(d.sequence, 10)+`"`...)
+	if d.traceparent != "" {
+		trace := quoted(d.traceparent) // twice: Dapr keeps a traceparent only beside a traceid
+		b = append(append(append(append(b, `,"traceparent":`...), trace...), `,"traceid":`...), trace...)
 	}
-	if len(payload) > MaxEvent {
-		return Event{}, Invalid("body", fmt.Sprintf("makes an event of %d bytes, at most %d can be published", len(payload), MaxEvent))
+	b = append(b, `,"data":{"event_type":"`+d.kind+`","timestamp":"`+stamp+`","user_id":`...)
+	b = append(append(b, quoted(d.task.UserID)...), `,"data":`...)
+	for _, part := range data {
+		b = append(b, part...)
+	}
+	b = append(b, "}}"...)
+	if len(b) > MaxEvent {
+		return Event{}, Invalid("body", fmt.Sprintf("makes an event of %d bytes, at most %d can be published", len(b), MaxEvent))
 	}
 	return Event{
-		ID: id, Topic: Topic, Type: kind, TaskID: t.ID, Sequence: t.Sequence,
-		Traceparent: traceparent, Time: now, Payload: payload,
+		ID: d.id, Topic: d.topic, Type: d.kind, TaskID: d.task.ID, Sequence: d.sequence,
+		Traceparent: d.traceparent, Time: d.now, Payload: b,
 	}, nil
+}
+
+func size(parts [][]byte) (n int) {
+	for _, part := range parts {
+		n += len(part)
+	}
+	return n
+}
+
+// quoted is a text as JSON.
+func quoted(s string) []byte {
+	text, _ := json.Marshal(s) // a string always has a JSON form
+	return text
+}
+
+// taskEvents are the two events of every change: the task on Topic and the difference
+// on UpdatesTopic, both with the task's sequence.
+func (s step) taskEvents() ([]Event, error) {
+	whole, err := json.Marshal(s.next)
+	if err != nil {
+		return nil, fmt.Errorf("encode task %d: %w", s.next.ID, err)
+	}
+	head := []byte(`{"task_id":` + strconv.FormatInt(s.next.ID, 10))
+	rest, found := bytes.CutPrefix(whole, []byte(`{"id":`+strconv.FormatInt(s.next.ID, 10)))
+	if !found {
+		return nil, fmt.Errorf("encode task %d: its id doesn't come first", s.next.ID)
+	}
+	d := draft{s.eventID(), Topic, s.kind, s.next, s.next.Sequence, s.Traceparent, s.now}
+	event, err := d.freeze(head, rest)
+	if err != nil {
+		return nil, err
+	}
+	fields, err := json.Marshal(changedFields(s.old, s.next))
+	if err != nil {
+		return nil, fmt.Errorf("encode changed fields: %w", err)
+	}
+	d.id, d.topic, d.kind = s.eventID(), UpdatesTopic, TypeSync
+	_, action, _ := strings.Cut(s.kind, ".")
+	sync, err := d.freeze(head, []byte(`,"action":"`+action+`","fields_changed":`), fields, []byte(`,"snapshot":`), whole, []byte("}"))
+	return []Event{event, sync}, err
+}
+
+// changedFields names the fields that differ, in the order of the JSON. UpdatedAt and
+// Sequence, which always do, are left out.
+func changedFields(a, b Task) []string {
+	names := []string{}
+	for _, field := range []struct {
+		name string
+		same bool
+	}{
+		{"title", a.Title == b.Title},
+		{"description", a.Description == b.Description},
+		{"completed", a.Completed == b.Completed},
+		{"priority", a.Priority == b.Priority},
+		{"tags", slices.Equal(a.Tags, b.Tags)},
+		{"due_date", sameTime(a.DueDate, b.DueDate)},
+		{"remind_at", sameTime(a.RemindAt, b.RemindAt)},
+		{"remind_before", a.RemindBefore == b.RemindBefore || a.RemindBefore != nil && b.RemindBefore != nil && *a.RemindBefore == *b.RemindBefore},
+		{"timezone", a.Timezone == b.Timezone},
+		{"channels", slices.Equal(a.Channels, b.Channels)},
+		{"recurrence", a.Recurrence == b.Recurrence},
+		{"recurrence_end", sameTime(a.RecurrenceEnd, b.RecurrenceEnd)},
+		{"recurrence_start", sameTime(a.RecurrenceStart, b.RecurrenceStart)},
+		{"completed_at", sameTime(a.CompletedAt, b.CompletedAt)},
+	} {
+		if !field.same {
+			names = append(names, field.name)
+		}
+	}
+	return names
+}
+
+// ReadSnapshot reads the task in the data of an event on Topic: data.data of the
+// CloudEvent. What an earlier todoctl didn't write has its default.
+func ReadSnapshot(data []byte) (Task, error) {
+	s := struct {
+		TaskID int64 `json:"task_id"`
+		Task
+	}{Task: Task{Timezone: UTC, Recurrence: noRecurrence, Tags: []string{}, Channels: []string{}}}
+	if err := json.Unmarshal(data, &s); err != nil {
+		return Task{}, fmt.Errorf("read task of an event: %w", err)
+	}
+	s.ID = s.TaskID
+	return s.Task, nil
 }
 
 // A Failure is a failed attempt to publish an event.

@@ -12,7 +12,7 @@ import (
 
 // A Patch holds the fields that a request gives; a nil field stays as it is.
 // What may be cleared is a pointer to the empty value: "" for a text, an empty
-// list, the zero time.
+// list, the zero time, nil for a number.
 type Patch struct {
 	Title         *string
 	Description   *string
@@ -21,6 +21,9 @@ type Patch struct {
 	Tags          *[]string
 	DueDate       *time.Time
 	RemindAt      *time.Time
+	RemindBefore  **int
+	Timezone      *string
+	Channels      *[]string
 	Recurrence    *string
 	RecurrenceEnd *time.Time
 }
@@ -41,6 +44,9 @@ func ParsePatch(body []byte) (Patch, error) {
 	field(&c, fields, "completed", "true or false", &p.Completed)
 	field(&c, fields, "priority", "a string", &p.Priority)
 	field(&c, fields, "tags", "a list of strings", &p.Tags)
+	field(&c, fields, "remind_before", "a whole number of minutes", &p.RemindBefore)
+	field(&c, fields, "timezone", "a string", &p.Timezone)
+	field(&c, fields, "channels", "a list of strings", &p.Channels)
 	field(&c, fields, "recurrence", "a string", &p.Recurrence)
 	p.DueDate = timeField(&c, fields, "due_date")
 	p.RemindAt = timeField(&c, fields, "remind_at")
@@ -149,6 +155,15 @@ func (p Patch) apply(t Task) Task {
 	if p.Tags != nil {
 		t.Tags = distinct(*p.Tags)
 	}
+	if p.RemindBefore != nil {
+		t.RemindBefore = *p.RemindBefore
+	}
+	if p.Timezone != nil {
+		t.Timezone = orDefault(strings.TrimSpace(*p.Timezone), UTC)
+	}
+	if p.Channels != nil {
+		t.Channels = distinct(*p.Channels)
+	}
 	if p.Recurrence != nil {
 		t.Recurrence = orDefault(*p.Recurrence, "none")
 	}
@@ -176,15 +191,15 @@ func setTime(field **time.Time, value *time.Time) {
 	}
 }
 
-// distinct trims the tags and drops repetitions, in order, into a new slice.
-func distinct(tags []string) []string {
-	out := make([]string, 0, len(tags))
-	seen := make(map[string]bool, len(tags))
-	for _, tag := range tags {
-		tag = strings.TrimSpace(tag)
-		if !seen[tag] {
-			seen[tag] = true
-			out = append(out, tag)
+// distinct trims texts and drops repetitions, in order, into a new slice.
+func distinct(texts []string) []string {
+	out := make([]string, 0, len(texts))
+	seen := make(map[string]bool, len(texts))
+	for _, text := range texts {
+		text = strings.TrimSpace(text)
+		if !seen[text] {
+			seen[text] = true
+			out = append(out, text)
 		}
 	}
 	return out

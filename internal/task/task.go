@@ -12,7 +12,7 @@ import (
 // A Task is one entry of a user's list, as stored and as the API shows it.
 // Times are UTC and whole microseconds, the resolution of PostgreSQL.
 type Task struct {
-	ID            int64      `json:"id"`
+	ID            int64      `json:"id"` // the first field: see newTaskEvents
 	UserID        string     `json:"user_id"`
 	Title         string     `json:"title"`
 	Description   string     `json:"description"`
@@ -21,11 +21,18 @@ type Task struct {
 	Tags          []string   `json:"tags"` // never nil, so that it is [] in JSON
 	DueDate       *time.Time `json:"due_date"`
 	RemindAt      *time.Time `json:"remind_at"`
-	Recurrence    string     `json:"recurrence"` // none, daily, weekly, monthly, yearly or an RFC 5545 rule
+	RemindBefore  *int       `json:"remind_before"` // minutes before DueDate; looked at where RemindAt is nil
+	Timezone      string     `json:"timezone"`      // IANA name: the zone in which it recurs
+	Channels      []string   `json:"channels"`      // by which to remind; never nil
+	Recurrence    string     `json:"recurrence"`    // none, daily, weekly, monthly, yearly or an RFC 5545 rule
 	RecurrenceEnd *time.Time `json:"recurrence_end"`
-	CreatedAt     time.Time  `json:"created_at"`
-	UpdatedAt     time.Time  `json:"updated_at"`
-	CompletedAt   *time.Time `json:"completed_at"`
+	// RecurrenceStart is the date from which the series counts, nil while that is the
+	// task's own; PreviousID is the task of the series before this one.
+	RecurrenceStart *time.Time `json:"recurrence_start"`
+	PreviousID      *int64     `json:"previous_id"`
+	CreatedAt       time.Time  `json:"created_at"`
+	UpdatedAt       time.Time  `json:"updated_at"`
+	CompletedAt     *time.Time `json:"completed_at"`
 
 	// Sequence counts the changes of this task, from 1. It is the entity tag of
 	// the API and the sequence of the task's events.

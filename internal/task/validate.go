@@ -14,12 +14,21 @@ const (
 	MaxTags        = 20
 	MaxTag         = 50
 	MaxRecurrence  = 500
+	MaxChannels    = 10
+	MaxChannel     = 30
 	MaxUserID      = 128
 )
 
+// MaxRemindBefore is the largest RemindBefore, in minutes: a year.
+const MaxRemindBefore = 525600
+
 // Validate reports everything that is wrong with the fields that a user sets, as
 // an *InvalidError, or nil.
-func (t Task) Validate() error {
+func (t Task) Validate() error { return t.validate(true) }
+
+// validate leaves the series out where it is as it was: what was stored stays usable,
+// whatever an earlier todoctl let pass.
+func (t Task) validate(series bool) error {
 	var c checker
 	c.text("user_id", t.UserID, 1, MaxUserID)
 	c.text("title", t.Title, 1, MaxTitle)
@@ -27,16 +36,15 @@ func (t Task) Validate() error {
 	if t.Priority.Rank() < 0 {
 		c.add("priority", "must be low, medium, high or urgent, not %q", brief(t.Priority))
 	}
-	if len(t.Tags) > MaxTags {
-		c.add("tags", "must be at most %d, are %d", MaxTags, len(t.Tags))
-	}
-	for _, tag := range t.Tags {
-		c.text("tags", tag, 1, MaxTag)
-	}
-	c.recurrence(t.Recurrence)
+	c.texts("tags", t.Tags, MaxTags, MaxTag)
 	c.time("due_date", t.DueDate)
 	c.time("remind_at", t.RemindAt)
+	c.reminder(t)
+	c.texts("channels", t.Channels, MaxChannels, MaxChannel)
 	c.time("recurrence_end", t.RecurrenceEnd)
+	if series {
+		c.series(t)
+	}
 	if c.problems == nil {
 		return nil
 	}
@@ -65,15 +73,58 @@ func (c *checker) text(field, s string, least, most int) {
 	}
 }
 
-// recurrence takes the five words and the outer form of an RFC 5545 rule.
-func (c *checker) recurrence(rule string) {
-	switch rule {
-	case "none", "daily", "weekly", "monthly", "yearly":
+// texts holds a list to a number of texts, and each to a number of characters.
+func (c *checker) texts(field string, list []string, most, longest int) {
+	if len(list) > most {
+		c.add(field, "must be at most %d, are %d", most, len(list))
+	}
+	for _, text := range list {
+		c.text(field, text, 1, longest)
+	}
+}
+
+func (c *checker) reminder(t Task) {
+	if t.RemindBefore == nil {
 		return
 	}
-	c.text("recurrence", rule, 1, MaxRecurrence)
-	if !strings.Contains(";"+strings.TrimPrefix(rule, "RRULE:"), ";FREQ=") {
-		c.add("recurrence", "must be none, daily, weekly, monthly, yearly or an RFC 5545 rule such as FREQ=WEEKLY;BYDAY=MO")
+	if n := *t.RemindBefore; n < 0 || n > MaxRemindBefore {
+		c.add("remind_before", "must be 0 to %d minutes, is %d", MaxRemindBefore, n)
+		return
+	}
+	if t.DueDate != nil {
+		at := t.DueDate.Add(-time.Duration(*t.RemindBefore) * time.Minute)
+		c.time("remind_before", &at)
+	}
+}
+
+// series checks zone and recurrence together: whether a rule ever occurs depends on
+// when it starts.
+func (c *checker) series(t Task) {
+	zone, err := loadZone(t.Timezone)
+	if err != nil {
+		c.add("timezone", "%v", err)
+		return
+	}
+	if t.Recurrence == noRecurrence {
+		return
+	}
+	before := len(c.problems)
+	c.text("recurrence", t.Recurrence, 1, MaxRecurrence)
+	if len(c.problems) > before {
+		return
+	}
+	r, err := parseRule(t.Recurrence)
+	if err != nil {
+		c.add("recurrence", "%v", err)
+		return
+	}
+	start := t.seriesStart()
+	if _, ok := r.firstFrom(start, start, zone); !ok {
+		c.add("recurrence", "never occurs from %s on", start.In(zone).Format(time.RFC3339))
+		return
+	}
+	if t.ended(start, zone) {
+		c.add("recurrence_end", "lies before the first occurrence, %s", start.In(zone).Format(time.RFC3339))
 	}
 }
 
