@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,41 +43,74 @@ func fieldFlags(cmd *cobra.Command) {
 	flags.StringArray("tag", nil, "a tag; repeat it for several")
 	flags.String("due", "", "when it is due: a date or RFC 3339")
 	flags.String("remind-at", "", "when to be reminded: RFC 3339")
+	flags.String("remind-before", "", "how long before it is due: minutes, or a duration such as 1h30m")
+	flags.StringArray("channel", nil, "by which channel to be reminded; repeat it for several")
+	flags.String("timezone", "", "IANA zone in which it recurs, such as Europe/Berlin (default UTC)")
 	flags.String("recurrence", "", "none, daily, weekly, monthly, yearly or an RFC 5545 rule")
-	flags.String("recurrence-end", "", "when it stops to come again")
+	flags.String("recurrence-end", "", "when it stops to come again; a date is inclusive")
 	completeWords(cmd, "priority", "low", "medium", "high", "urgent")
 	completeWords(cmd, "recurrence", "none", "daily", "weekly", "monthly", "yearly")
 }
 
 // fields collects the field flags that were given.
-func fields(cmd *cobra.Command) map[string]any {
+func fields(cmd *cobra.Command) (map[string]any, error) {
 	flags := cmd.Flags()
 	given := make(map[string]any)
 	for flag, field := range map[string]string{
 		"title": "title", "description": "description", "priority": "priority", "due": "due_date",
-		"remind-at": "remind_at", "recurrence": "recurrence", "recurrence-end": "recurrence_end",
+		"remind-at": "remind_at", "timezone": "timezone", "recurrence": "recurrence", "recurrence-end": "recurrence_end",
 	} {
 		if flags.Changed(flag) {
 			given[field], _ = flags.GetString(flag)
 		}
 	}
-	if flags.Changed("tag") {
-		given["tags"], _ = flags.GetStringArray("tag")
+	for flag, field := range map[string]string{"tag": "tags", "channel": "channels"} {
+		if flags.Changed(flag) {
+			list, _ := flags.GetStringArray(flag)
+			given[field] = slices.DeleteFunc(list, func(s string) bool { return s == "" }) // "" alone clears
+		}
 	}
-	return given
+	if flags.Changed("remind-before") {
+		text, _ := flags.GetString("remind-before")
+		minutes, err := parseMinutes(text)
+		if err != nil {
+			return nil, usagef("--remind-before %q: %v", text, err)
+		}
+		given["remind_before"] = minutes
+	}
+	return given, nil
+}
+
+// parseMinutes reads whole minutes, as a number or a duration; nil for "", which clears.
+func parseMinutes(text string) (any, error) {
+	if text == "" {
+		return nil, nil
+	}
+	if n, err := strconv.Atoi(text); err == nil {
+		return n, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d%time.Minute != 0 {
+		return nil, errors.New("must be whole minutes such as 30, or a duration such as 1h30m")
+	}
+	return int(d / time.Minute), nil
 }
 
 func (a *app) tasksAddCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "add TITLE", Short: "Add a task",
-		Example: `  todoctl tasks add "Buy groceries" --priority high --tag home --due 2026-02-20`,
-		Args:    args(cobra.ExactArgs(1)),
+		Example: `  todoctl tasks add "Buy groceries" --priority high --tag home --due 2026-02-20
+  todoctl tasks add "Pay the rent" --due 2026-01-31T09:00:00Z --recurrence monthly --remind-before 1h`,
+		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, words []string) error {
+			given, err := fields(cmd)
+			if err != nil {
+				return err
+			}
 			api, err := a.client(cmd)
 			if err != nil {
 				return err
 			}
-			given := fields(cmd)
 			given["title"] = words[0]
 			t, err := api.add(cmd.Context(), given)
 			if err != nil {
@@ -171,7 +205,10 @@ func (a *app) tasksUpdateCommand() *cobra.Command {
 		Args:              args(cobra.ExactArgs(1)),
 		ValidArgsFunction: a.completeTasks,
 		RunE: func(cmd *cobra.Command, words []string) error {
-			given := fields(cmd)
+			given, err := fields(cmd)
+			if err != nil {
+				return err
+			}
 			if len(given) == 0 {
 				return usagef("nothing to change: give a field, such as --title")
 			}

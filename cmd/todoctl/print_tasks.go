@@ -34,8 +34,13 @@ func taskFields(t task.Task) [][2]string {
 		{"tags", ui.Clean(strings.Join(t.Tags, ", "))},
 		{"due", stamp(t.DueDate)},
 		{"remind at", stamp(t.RemindAt)},
+		{"remind before", before(t.RemindBefore)},
+		{"channels", ui.Clean(strings.Join(t.Channels, ", "))},
+		{"time zone", ui.Clean(t.Timezone)},
 		{"recurrence", ui.Clean(t.Recurrence)},
 		{"recurrence end", stamp(t.RecurrenceEnd)},
+		{"recurs since", stamp(t.RecurrenceStart)},
+		{"comes after", previous(t.PreviousID)},
 		{"created", stamp(&t.CreatedAt)},
 		{"updated", stamp(&t.UpdatedAt)},
 		{"completed", stamp(t.CompletedAt)},
@@ -77,6 +82,24 @@ func status(t task.Task) string {
 		return "completed"
 	}
 	return "pending"
+}
+
+// before shows minutes as a duration without seconds, such as 1h30m.
+func before(minutes *int) string {
+	if minutes == nil {
+		return ""
+	}
+	if *minutes < 60 {
+		return fmt.Sprintf("%dm", *minutes)
+	}
+	return fmt.Sprintf("%dh%dm", *minutes/60, *minutes%60)
+}
+
+func previous(id *int64) string {
+	if id == nil {
+		return ""
+	}
+	return fmt.Sprintf("task %d", *id)
 }
 
 // stamp shows a time in the zone of the terminal.
