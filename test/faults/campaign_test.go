@@ -167,14 +167,20 @@ func (s *stack) gather(ctx context.Context, l *load) (e checker.Evidence, err er
 	}
 	ends.Wait()
 	e.Operations, e.Contradictions = l.operations, l.contradictions
-	if e.Rows, err = s.db.reader.Rows(ctx, topic); err != nil {
+	if e.Rows, err = s.db.reader.Rows(ctx); err != nil {
 		return e, err
 	}
 	if e.Tasks, err = s.db.reader.Tasks(ctx); err != nil {
 		return e, err
 	}
-	e.Records, err = checker.ReadTopic(ctx, s.kafka.addr(), topic)
-	return e, err
+	for _, name := range []string{checker.Changes, checker.Updates, "reminders"} {
+		read, err := checker.ReadTopic(ctx, s.kafka.addr(), name)
+		if err != nil {
+			return e, err
+		}
+		e.Records = append(e.Records, read...)
+	}
+	return e, nil
 }
 
 // figures prints all that was measured.

@@ -5,17 +5,23 @@ func Check(e Evidence) *Report {
 	c := check{
 		Report: &Report{counts: map[string]int{}, examples: map[string][]string{}},
 		byID:   make(map[string]*Row, len(e.Rows)), byTrace: make(map[string][]*Row, len(e.Rows)),
-		byTask: map[int64][]*Row{},
+		byTask: map[int64][]*Row{}, updates: map[Place]*Row{},
 	}
 	for i := range e.Rows {
 		row := &e.Rows[i]
 		c.byID[row.ID] = row
-		c.byTrace[row.Trace] = append(c.byTrace[row.Trace], row)
-		c.byTask[row.Task] = append(c.byTask[row.Task], row)
 		if row.Parked {
 			c.Parked++
 		}
+		switch row.Topic {
+		case Changes:
+			c.byTrace[row.Trace] = append(c.byTrace[row.Trace], row)
+			c.byTask[row.Task] = append(c.byTask[row.Task], row)
+		case Updates:
+			c.updates[Place{row.Task, row.Seq}] = row
+		}
 	}
+	c.pairs()
 	c.answers(e.Operations)
 	c.topic(e.Records)
 	c.outbox(e.Rows)
@@ -34,17 +40,48 @@ type check struct {
 	byID    map[string]*Row
 	byTrace map[string][]*Row
 	byTask  map[int64][]*Row
+	updates map[Place]*Row    // of the topic Updates
 	onTopic map[string]Record // the first record of each event
+}
+
+// A Place is an event of a topic by its task and its place in the task's order.
+type Place struct{ Task, Seq int64 }
+
+// pairs checks that each change has its event on Updates, and none is there besides.
+func (c *check) pairs() {
+	changes := 0
+	for task, rows := range c.byTask {
+		changes += len(rows)
+		for _, row := range rows {
+			update := c.updates[Place{task, row.Seq}]
+			if update == nil {
+				c.violated(Loss, "event %s, %d of task %d: the update that belongs to it isn't in the outbox", row.ID, row.Seq, task)
+			} else if update.Trace != row.Trace {
+				c.violated(State, "event %s, %d of task %d: the update is of another request", row.ID, row.Seq, task)
+			}
+		}
+	}
+	if len(c.updates) > changes {
+		c.violated(Phantom, "%d updates of %d changes", len(c.updates), changes)
+	}
 }
 
 // topic goes through the records: I2, I3 and I4.
 func (c *check) topic(records []Record) {
 	c.onTopic = make(map[string]Record, len(records))
-	last := map[int64]Record{} // of a task, the first occurrence that came last
+	type line struct {
+		topic string
+		task  int64
+	}
+	last := map[line]Record{} // of a task on a topic, the first occurrence that came last
 	for _, r := range records {
 		row := c.byID[r.ID]
 		if row == nil {
 			c.violated(Phantom, "record %d/%d, event %s of task %d: no such row", r.Partition, r.Offset, r.ID, r.TaskID)
+			continue
+		}
+		if r.Topic != row.Topic {
+			c.violated(Phantom, "record %d/%d of %s, event %s: its row is for %s", r.Partition, r.Offset, r.Topic, r.ID, row.Topic)
 			continue
 		}
 		if r.Content != row.Content {
@@ -58,8 +95,9 @@ func (c *check) topic(records []Record) {
 			continue
 		}
 		c.onTopic[r.ID] = r
-		c.follows(last[r.TaskID], r)
-		last[r.TaskID] = r
+		at := line{r.Topic, r.TaskID}
+		c.follows(last[at], r)
+		last[at] = r
 	}
 	c.Events = len(c.onTopic)
 }
@@ -68,10 +106,10 @@ func (c *check) topic(records []Record) {
 // zero Record stands for none.
 func (c *check) follows(before, r Record) {
 	if r.Sequence != before.Sequence+1 {
-		c.violated(Order, "task %d: %d at %d/%d comes after %d", r.TaskID, r.Sequence, r.Partition, r.Offset, before.Sequence)
+		c.violated(Order, "%s, task %d: %d at %d/%d comes after %d", r.Topic, r.TaskID, r.Sequence, r.Partition, r.Offset, before.Sequence)
 	}
 	if before.ID != "" && before.Partition != r.Partition {
-		c.violated(Order, "task %d: %d on partition %d, %d on partition %d", r.TaskID, before.Sequence, before.Partition, r.Sequence, r.Partition)
+		c.violated(Order, "%s, task %d: %d on partition %d, %d on partition %d", r.Topic, r.TaskID, before.Sequence, before.Partition, r.Sequence, r.Partition)
 	}
 }
 

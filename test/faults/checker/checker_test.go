@@ -2,6 +2,7 @@ package checker
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,8 +31,8 @@ func green(t *testing.T) Evidence {
 		made := event(t, kind, task, sequence, title)
 		trace := fmt.Sprintf("trace-%d-%d", task, sequence)
 		e.Operations = append(e.Operations, Operation{Action: action, Outcome: OK, Trace: trace, Key: key, Title: title, TaskID: task, Sequence: sequence})
-		e.Rows = append(e.Rows, Row{Event: made, Trace: trace, Task: task, Seq: sequence, Published: true})
-		e.Records = append(e.Records, Record{Event: made, Partition: int(task % 2), Offset: int64(len(e.Records)), Key: fmt.Sprint(task)})
+		e.Rows = append(e.Rows, Row{Event: made, Topic: Changes, Trace: trace, Task: task, Seq: sequence, Published: true})
+		e.Records = append(e.Records, Record{Event: made, Topic: Changes, Partition: int(task % 2), Offset: int64(len(e.Records)), Key: fmt.Sprint(task)})
 	}
 	change("create", "created", 1, 1, "")
 	change("create", "created", 2, 1, "")
@@ -39,6 +40,12 @@ func green(t *testing.T) Evidence {
 	change("update", "updated", 2, 2, "")
 	change("create", "created", 3, 1, "key")
 	change("delete", "deleted", 3, 2, "")
+	for i, row := range slices.Clone(e.Rows) { // each change has its update
+		record := e.Records[i]
+		row.ID, row.Topic, row.Type = "u"+row.ID, Updates, "task.sync"
+		record.Event, record.Topic = row.Event, Updates
+		e.Rows, e.Records = append(e.Rows, row), append(e.Records, record)
+	}
 	e.Operations = append(e.Operations,
 		Operation{Action: "create", Outcome: Unknown, Trace: "first try", Key: "key", Title: "3 at 1"},
 		Operation{Action: "update", Outcome: Fail, Trace: "refused", Title: "stale"})
@@ -67,7 +74,7 @@ func TestCheck(t *testing.T) {
 		{"a duplicate that is the same", func(e *Evidence) { e.Records = append(e.Records, e.Records[0]) }, nil},
 		{"a duplicate that differs", func(e *Evidence) {
 			e.Records = append(e.Records, e.Records[0])
-			e.Records[6].Content[0]++
+			e.Records[12].Content[0]++
 		}, []string{Repetition}},
 		{"a record that isn't its row", func(e *Evidence) { e.Records[0].Content[0]++ }, []string{Repetition}},
 		{"the outbox doesn't get empty", func(e *Evidence) { e.Recovered = false }, []string{Recovery}},
@@ -75,6 +82,12 @@ func TestCheck(t *testing.T) {
 		{"an answer of another change", func(e *Evidence) { e.Operations[0].Sequence = 9 }, []string{Answers}},
 		{"a client was told two things", func(e *Evidence) { e.Contradictions = []string{"404 for a task that is there"} }, []string{Answers}},
 		{"a task is older than its event", func(e *Evidence) { e.Tasks[0].Sequence = 1 }, []string{State}},
+		{"an update is missing", func(e *Evidence) { e.Rows, e.Records = e.Rows[:11], e.Records[:11] }, []string{Loss}},
+		{"an update isn't on its topic", func(e *Evidence) { e.Records = e.Records[:11] }, []string{Loss}},
+		{"two updates change places", func(e *Evidence) { e.Records[6], e.Records[8] = e.Records[8], e.Records[6] }, []string{Order}},
+		{"an update of another request", func(e *Evidence) { e.Rows[6].Trace = "another" }, []string{State}},
+		{"an update of no change", func(e *Evidence) { e.Rows[4].Topic, e.Records[4].Topic = "reminders", "reminders" }, []string{Loss, Phantom, Order, State}},
+		{"an event on another topic", func(e *Evidence) { e.Records[0].Topic = Updates }, []string{Loss, Phantom, Order}},
 		{"a task is gone without an event", func(e *Evidence) { e.Tasks = e.Tasks[1:] }, []string{State}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -92,8 +105,8 @@ func TestFigures(t *testing.T) {
 	e := green(t)
 	e.Records = append(e.Records, e.Records[0], e.Records[0])
 	report := Check(e)
-	if report.Events != 6 || report.Duplicates != 2 || report.Changes != 6 || report.DuplicateRate() != 0.25 {
-		t.Errorf("%d events, %d duplicates (%v), %d changes, want 6, 2 (0.25), 6",
+	if report.Events != 12 || report.Duplicates != 2 || report.Changes != 6 || report.DuplicateRate() != 1.0/7 {
+		t.Errorf("%d events, %d duplicates (%v), %d changes, want 12, 2 (1/7), 6",
 			report.Events, report.Duplicates, report.DuplicateRate(), report.Changes)
 	}
 }

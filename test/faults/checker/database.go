@@ -53,16 +53,16 @@ func (d *Database) TerminateBackends(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-// Rows reads what the outbox has for a topic.
-func (d *Database) Rows(ctx context.Context, topic string) ([]Row, error) {
+// Rows reads what the outbox has.
+func (d *Database) Rows(ctx context.Context) ([]Row, error) {
 	var rows []Row
-	const all = `SELECT CAST(event_id AS text), type, task_id, seq, traceparent, payload,
-		published_at IS NOT NULL, parked_at IS NOT NULL FROM outbox WHERE topic = $1`
-	err := d.each(ctx, all, []any{topic}, func(scan func(...any) error) error {
+	const all = `SELECT CAST(event_id AS text), topic, type, task_id, seq, traceparent, payload,
+		published_at IS NOT NULL, parked_at IS NOT NULL FROM outbox`
+	err := d.each(ctx, all, nil, func(scan func(...any) error) error {
 		var row Row
 		var id, kind string
 		var payload []byte
-		err := scan(&id, &kind, &row.Task, &row.Seq, &row.Trace, &payload, &row.Published, &row.Parked)
+		err := scan(&id, &row.Topic, &kind, &row.Task, &row.Seq, &row.Trace, &payload, &row.Published, &row.Parked)
 		if err != nil {
 			return err
 		}

@@ -1,15 +1,15 @@
 // Package checker judges a fault campaign by what is there in the end: the answers
-// that clients got, the rows of the database, the records of the topic. It shares no
+// that clients got, the rows of the database, the records of the topics. It shares no
 // code with what it judges and imports nothing of this module.
 //
 // The invariants, and what turns each red:
 //
-//	I1  no loss: a change that was answered with 2xx has no row, or a row of the
-//	    outbox has no record on the topic
+//	I1  no loss: a change that was answered with 2xx has no row, a row of task-events
+//	    has none beside it for task-updates, or a row has no record on its topic
 //	I2  no phantom: a record has no row, or a row was asked for by nobody, by a
 //	    request that was refused, or twice
-//	I3  order: the first occurrences of a task's events aren't 1, 2, … n on one
-//	    partition
+//	I3  order: the first occurrences of a task's events on a topic aren't 1, 2, … n on
+//	    one partition
 //	I4  repetition: records of one id differ, or differ from the row
 //	I7  recovery: the outbox isn't empty in time after the last fault
 //

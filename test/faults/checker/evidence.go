@@ -26,9 +26,16 @@ type Operation struct {
 	Replayed bool  // it says that an earlier request with the key made the change
 }
 
+// Changes is the topic that tells of every change of a task, in turn.
+const Changes = "task-events"
+
+// Updates is the topic that tells the same, with what has changed.
+const Updates = "task-updates"
+
 // A Row is one row of the outbox.
 type Row struct {
 	Event
+	Topic     string
 	Trace     string
 	Task      int64 // the columns beside the payload
 	Seq       int64
@@ -43,10 +50,11 @@ type Task struct {
 	Completed    bool
 }
 
-// A Record is one record of the topic. Records of a partition are in the order of
+// A Record is one record of a topic. Records of a partition are in the order of
 // their offsets.
 type Record struct {
 	Event
+	Topic     string
 	Partition int
 	Offset    int64
 	Key       string

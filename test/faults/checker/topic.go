@@ -28,6 +28,9 @@ func ReadTopic(ctx context.Context, broker, topic string) ([]Record, error) {
 		return nil, fmt.Errorf("kcat: %w", err)
 	}
 	records, readErr := parseRecords(out)
+	for i := range records {
+		records[i].Topic = topic
+	}
 	if err := cmd.Wait(); err != nil && readErr == nil {
 		return nil, fmt.Errorf("kcat: %w: %s", err, &stderr)
 	}
