@@ -50,24 +50,34 @@ func runBulk(ctx context.Context, out io.Writer, args []string) (err error) {
 	return json.NewEncoder(out).Encode(t)
 }
 
-// batches are the events that the relay would find in an outbox of n tasks.
-func batches(n int) ([][]publish.Message, error) {
-	var all [][]publish.Message
-	for i := range n {
-		e, err := sample(int64(i + 1))
+// A bulkCall is the events of one call.
+type bulkCall struct {
+	topic  string
+	events []publish.Message
+}
+
+// batches are n events, or one more, as the relay would find them in an outbox.
+func batches(n int) ([]bulkCall, error) {
+	var all []bulkCall
+	open := map[string]int{} // the last call of a topic
+	for i := range (n + 1) / 2 {
+		events, err := samples(int64(i + 1))
 		if err != nil {
 			return nil, err
 		}
-		if i%bulkEvents == 0 {
-			all = append(all, nil)
+		for _, e := range events {
+			if i%bulkEvents == 0 {
+				open[e.Topic] = len(all)
+				all = append(all, bulkCall{topic: e.Topic})
+			}
+			last := &all[open[e.Topic]]
+			last.events = append(last.events, publish.Message{ID: e.ID, Key: e.Key(), ContentType: task.ContentType, Data: e.Payload})
 		}
-		last := &all[len(all)-1]
-		*last = append(*last, publish.Message{ID: e.ID, Key: e.Key(), ContentType: task.ContentType, Data: e.Payload})
 	}
 	return all, nil
 }
 
-func publishAll(ctx context.Context, d *publish.Dapr, batches [][]publish.Message) error {
+func publishAll(ctx context.Context, d *publish.Dapr, batches []bulkCall) error {
 	var next atomic.Int64
 	errs := make([]error, bulkCalls)
 	var calls sync.WaitGroup
@@ -78,7 +88,7 @@ func publishAll(ctx context.Context, d *publish.Dapr, batches [][]publish.Messag
 				if n >= len(batches) {
 					return
 				}
-				errs[i] = errors.Join(d.Publish(ctx, task.Topic, batches[n])...)
+				errs[i] = errors.Join(d.Publish(ctx, batches[n].topic, batches[n].events)...)
 			}
 		})
 	}

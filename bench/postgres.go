@@ -19,13 +19,14 @@ import (
 	"github.com/todoctl/todoctl/test/pgserver"
 )
 
-// pgbenchScript is the transaction of the peer: the two rows that a create writes,
+// pgbenchScript is the transaction of the peer: the three rows that a create writes,
 // and its id, which the client needs for its answer. Event ids grow, as ours do.
 const pgbenchScript = `BEGIN;
 INSERT INTO tasks (user_id, title, title_lower, description, description_lower, completed, priority, tags, recurrence, created_at, updated_at, seq)
   VALUES ('u1', 'Buy groceries for the week', 'buy groceries for the week', '', '', false, 2, '["home"]', 'none', now(), now(), 1) RETURNING id \gset
 INSERT INTO outbox (event_id, topic, type, task_id, seq, payload, traceparent, created_at, next_attempt_at)
-  VALUES (lpad(to_hex(:id::bigint), 32, '0')::uuid, 'task-events', 'task.created', :id, 1, '\x%x', '', now(), now());
+  VALUES (lpad(to_hex(:id::bigint * 2), 32, '0')::uuid, 'task-events', 'task.created', :id, 1, '\x%x', '', now(), now()),
+    (lpad(to_hex(:id::bigint * 2 + 1), 32, '0')::uuid, 'task-updates', 'task.sync', :id, 1, '\x%x', '', now(), now());
 COMMIT;
 `
 
@@ -114,15 +115,15 @@ func (p *postgres) settle(ctx context.Context) error {
 	return err
 }
 
-// peer is pgbench with the same two rows in a transaction, in the same tables.
+// peer is pgbench with the same three rows in a transaction, in the same tables.
 func (p *postgres) peer() contender {
 	return contender{"pgbench, one transaction a change", func(ctx context.Context) (turn, error) {
-		event, err := sample(1)
+		events, err := samples(1)
 		if err != nil {
 			return turn{}, err
 		}
 		script := filepath.Join(p.rig.dir, "create.sql")
-		if err := os.WriteFile(script, fmt.Appendf(nil, pgbenchScript, event.Payload), 0o600); err != nil {
+		if err := os.WriteFile(script, fmt.Appendf(nil, pgbenchScript, events[0].Payload, events[1].Payload), 0o600); err != nil {
 			return turn{}, err
 		}
 		if _, _, err := p.pgbench(ctx, script, warm); err != nil {

@@ -34,7 +34,7 @@ func startReader(ctx context.Context, broker string) (*reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	ends, err := endOffsets(ctx, client)
+	ends, err := endOffsets(ctx, client, task.Topic)
 	if err != nil {
 		client.Close()
 		return nil, err

@@ -43,7 +43,7 @@ func (r *rig) measureRelayOn(ctx context.Context, db database) (err error) {
 	}
 	bare, relay := standings[0].rates(), standings[1].rates()
 	t := table{
-		title: fmt.Sprintf("Relay, %s: %s events of as many tasks", db.name(), count(float64(r.events))),
+		title: fmt.Sprintf("Relay, %s: %s events, two a task", db.name(), count(float64(r.events))),
 		head:  []string{"", "events/s", "to the bare calls", "goal"},
 	}
 	t.add(standings[0].name+fmt.Sprintf(", %d events each, %d at a time", bulkEvents, bulkCalls), bare.counts(), "", "")

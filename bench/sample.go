@@ -14,15 +14,12 @@ func creation() (task.Change, error) {
 	return task.Change{Action: task.Create, UserID: "u1", Patch: patch}, err
 }
 
-// sample is the event of that change.
-func sample(id int64) (task.Event, error) {
+// samples are the events of that change: on task-events and on task-updates.
+func samples(id int64) ([]task.Event, error) {
 	change, err := creation()
 	if err != nil {
-		return task.Event{}, err
+		return nil, err
 	}
 	outcome, err := change.Apply(nil, task.Reminder{}, id, time.Now(), func() string { return uuid.Must(uuid.NewV7()).String() })
-	if err != nil {
-		return task.Event{}, err
-	}
-	return outcome.Events[0], nil
+	return outcome.Events, err
 }

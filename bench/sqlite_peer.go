@@ -12,13 +12,15 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/todoctl/todoctl/internal/task"
 )
 
 const (
 	peerTask = `INSERT INTO tasks (user_id, title, title_lower, description, description_lower, completed, priority,
 		tags, recurrence, created_at, updated_at, seq) VALUES ($1, $2, $3, '', '', 0, 2, '["home"]', 'none', $4, $4, 1)`
 	peerEvent = `INSERT INTO outbox (event_id, topic, type, task_id, seq, traceparent, created_at, next_attempt_at, payload)
-		VALUES ($1, 'task-events', 'task.created', $2, 1, '', $3, $3, $4)`
+		VALUES ($1, $5, $6, $2, 1, '', $3, $3, $4)`
 )
 
 // A sqlitePeer writes each change in a transaction of its own. It has one
@@ -27,7 +29,7 @@ const (
 type sqlitePeer struct {
 	db          *sql.DB
 	task, event *sql.Stmt
-	payload     []byte
+	events      []task.Event
 }
 
 // runSQLitePeer takes a path, the number of goroutines, the warm-up and the length,
@@ -69,11 +71,11 @@ func runSQLitePeer(ctx context.Context, out io.Writer, args []string) (err error
 func openSQLitePeer(ctx context.Context, path string) (*sqlitePeer, error) {
 	options := url.Values{"_journal_mode": {"WAL"}, "_synchronous": {"FULL"}, "_foreign_keys": {"1"}, "_txlock": {"immediate"},
 		"_time_integer_format": {"unix_micro"}, "_pragma": {"journal_size_limit(67108864)"}}
-	event, err := sample(1)
+	events, err := samples(1)
 	if err != nil {
 		return nil, err
 	}
-	p := &sqlitePeer{payload: event.Payload}
+	p := &sqlitePeer{events: events}
 	if p.db, err = sql.Open("sqlite", (&url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: options.Encode()}).String()); err != nil {
 		return nil, err
 	}
@@ -117,9 +119,13 @@ func (p *sqlitePeer) change(ctx context.Context, now time.Time) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	// The id is as long as a UUID, and grows as ours do.
-	if _, err := tx.StmtContext(ctx, p.event).ExecContext(ctx, fmt.Sprintf("%036d", id), id, now, p.payload); err != nil {
-		return 0, err
+	event := tx.StmtContext(ctx, p.event)
+	for i, e := range p.events {
+		// The id is as long as a UUID, and grows as ours do.
+		eventID := fmt.Sprintf("%036d", int(id)*len(p.events)+i)
+		if _, err := event.ExecContext(ctx, eventID, id, now, e.Payload, e.Topic, e.Type); err != nil {
+			return 0, err
+		}
 	}
 	return id, tx.Commit()
 }

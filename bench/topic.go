@@ -9,9 +9,9 @@ import (
 	"github.com/todoctl/todoctl/internal/task"
 )
 
-// endOffsets are the ends of the topic's partitions.
-func endOffsets(ctx context.Context, client *kgo.Client) (map[int32]int64, error) {
-	listed, err := kadm.NewClient(client).ListEndOffsets(ctx, task.Topic)
+// endOffsets are the ends of a topic's partitions.
+func endOffsets(ctx context.Context, client *kgo.Client, topic string) (map[int32]int64, error) {
+	listed, err := kadm.NewClient(client).ListEndOffsets(ctx, topic)
 	if err == nil {
 		err = listed.Error()
 	}
@@ -23,12 +23,17 @@ func endOffsets(ctx context.Context, client *kgo.Client) (map[int32]int64, error
 	return ends, nil
 }
 
-// records is how many records the topic holds; nothing is deleted during a run.
-func records(ctx context.Context, client *kgo.Client) (int64, error) {
-	ends, err := endOffsets(ctx, client)
-	var n int64
-	for _, end := range ends {
-		n += end
+// records is how many records the topics of a change hold; nothing is deleted during a
+// run.
+func records(ctx context.Context, client *kgo.Client) (n int64, err error) {
+	for _, topic := range []string{task.Topic, task.UpdatesTopic} {
+		ends, err := endOffsets(ctx, client, topic)
+		if err != nil {
+			return 0, err
+		}
+		for _, end := range ends {
+			n += end
+		}
 	}
-	return n, err
+	return n, nil
 }

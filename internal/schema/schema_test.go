@@ -62,18 +62,22 @@ func realEvents(t *testing.T) []task.Event {
 		}
 	}
 	var current *task.Task
+	var reminder task.Reminder
 	var events []task.Event
 	for _, change := range []task.Change{
 		{Action: task.Create, Patch: created, Traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"},
 		{Action: task.Update, Patch: patch}, {Action: task.Toggle}, {Action: task.Toggle}, {Action: task.Delete},
 	} {
 		change.UserID = "u1"
-		outcome, err := change.Apply(current, 7, time.Now(), func() string { return "0198c2a0-0000-7000-8000-000000000001" })
+		outcome, err := change.Apply(current, reminder, 7, time.Now(), func() string { return "0198c2a0-0000-7000-8000-000000000001" })
 		if err != nil {
 			t.Fatal(err)
 		}
 		events = append(events, outcome.Events...)
 		current = &outcome.Task
+		if outcome.Reminder != nil {
+			reminder = *outcome.Reminder
+		}
 	}
 	return events
 }
