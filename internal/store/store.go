@@ -1,11 +1,12 @@
-// Package store keeps tasks and the outbox of their events, on PostgreSQL 15 or
+// Package store keeps tasks, the outbox of their events and their reminders, on PostgreSQL 15 or
 // later or in one SQLite file. It is the only package that knows SQL.
 //
 // It guarantees: a change and its events are written in one transaction or not at
 // all, and Change returns without an error only once they are on disk. Concurrent
 // changes share a transaction (group commit), yet each gets its own answer.
-// Events of a task have the sequences 1 to n without gaps. Every query is bound
-// to the user that it is made for.
+// Events of a task have the sequences 1 to n without gaps, on each topic. A reminder
+// falls due once, and an event is handled once by a consumer. Every query is bound to
+// the user that it is made for.
 //
 // It doesn't publish, and it knows no HTTP. Where the answer to a COMMIT is lost
 // it can't tell whether the change was made: the error says so, and an
