@@ -76,18 +76,23 @@ type draft struct {
 // guide's backend published: event_type, timestamp, user_id, data. The envelope is put
 // together by hand: several events of a change share the JSON of the task.
 func (d draft) freeze(data ...[]byte) (Event, error) {
-	stamp := d.now.Format("2006-01-02T15:04:05.000000Z07:00")
-	id := strconv.FormatInt(d.task.ID, 10)
-	b := make([]byte, 0, 512+size(data))
-	b = append(b, `{"specversion":"1.0","id":"`+d.id+`","source":"`+Source+`","type":"`+d.kind+`","subject":"tasks/`+id+
-		`","time":"`+stamp+`","datacontenttype":"application/json","partitionkey":"`+id+
-		`","sequence":"`+strconv.FormatInt(d.sequence, 10)+`"`...)
-	if d.traceparent != "" {
-		trace := quoted(d.traceparent) // twice: Dapr keeps a traceparent only beside a traceid
-		b = append(append(append(append(b, `,"traceparent":`...), trace...), `,"traceid":`...), trace...)
+	const stampLayout = `"2006-01-02T15:04:05.000000Z07:00"`
+	b := make([]byte, 0, 640+size(data))
+	b = append(append(b, `{"specversion":"1.0","id":"`...), d.id...)
+	b = append(append(b, `","source":"`+Source+`","type":"`...), d.kind...)
+	b = strconv.AppendInt(append(b, `","subject":"tasks/`...), d.task.ID, 10)
+	b = d.now.AppendFormat(append(b, `","time":`...), stampLayout)
+	b = strconv.AppendInt(append(b, `,"datacontenttype":"application/json","partitionkey":"`...), d.task.ID, 10)
+	b = strconv.AppendInt(append(b, `","sequence":"`...), d.sequence, 10)
+	b = append(b, '"')
+	if d.traceparent != "" { // twice: Dapr keeps a traceparent only beside a traceid
+		b = appendQuoted(append(b, `,"traceparent":`...), d.traceparent)
+		b = appendQuoted(append(b, `,"traceid":`...), d.traceparent)
 	}
-	b = append(b, `,"data":{"event_type":"`+d.kind+`","timestamp":"`+stamp+`","user_id":`...)
-	b = append(append(b, quoted(d.task.UserID)...), `,"data":`...)
+	b = append(append(b, `,"data":{"event_type":"`...), d.kind...)
+	b = d.now.AppendFormat(append(b, `","timestamp":`...), stampLayout)
+	b = appendQuoted(append(b, `,"user_id":`...), d.task.UserID)
+	b = append(b, `,"data":`...)
 	for _, part := range data {
 		b = append(b, part...)
 	}
@@ -108,10 +113,16 @@ func size(parts [][]byte) (n int) {
 	return n
 }
 
-// quoted is a text as JSON.
-func quoted(s string) []byte {
-	text, _ := json.Marshal(s) // a string always has a JSON form
-	return text
+// appendQuoted appends a text as JSON, as encoding/json writes it.
+func appendQuoted(b []byte, s string) []byte {
+	plain := func(c byte) bool { return c >= ' ' && c < 0x7f && !strings.ContainsRune(`"\<>&`, rune(c)) }
+	for i := range len(s) {
+		if !plain(s[i]) {
+			text, _ := json.Marshal(s) // a string always has a JSON form
+			return append(b, text...)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
 }
 
 // taskEvents are the two events of every change: the task on Topic and the difference
@@ -121,30 +132,27 @@ func (s step) taskEvents() ([]Event, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode task %d: %w", s.next.ID, err)
 	}
-	head := []byte(`{"task_id":` + strconv.FormatInt(s.next.ID, 10))
-	rest, found := bytes.CutPrefix(whole, []byte(`{"id":`+strconv.FormatInt(s.next.ID, 10)))
+	head := []byte(`{"task_id":`)
+	id, found := bytes.CutPrefix(whole, []byte(`{"id":`))
 	if !found {
 		return nil, fmt.Errorf("encode task %d: its id doesn't come first", s.next.ID)
 	}
 	d := draft{s.eventID(), Topic, s.kind, s.next, s.next.Sequence, s.Traceparent, s.now}
-	event, err := d.freeze(head, rest)
+	event, err := d.freeze(head, id)
 	if err != nil {
 		return nil, err
 	}
-	fields, err := json.Marshal(changedFields(s.old, s.next))
-	if err != nil {
-		return nil, fmt.Errorf("encode changed fields: %w", err)
-	}
 	d.id, d.topic, d.kind = s.eventID(), UpdatesTopic, TypeSync
 	_, action, _ := strings.Cut(s.kind, ".")
-	sync, err := d.freeze(head, []byte(`,"action":"`+action+`","fields_changed":`), fields, []byte(`,"snapshot":`), whole, []byte("}"))
+	what := `,"action":"` + action + `","fields_changed":[` + changedFields(s.old, s.next) + `],"snapshot":`
+	sync, err := d.freeze(head, strconv.AppendInt(nil, s.next.ID, 10), []byte(what), whole, []byte("}"))
 	return []Event{event, sync}, err
 }
 
-// changedFields names the fields that differ, in the order of the JSON. UpdatedAt and
-// Sequence, which always do, are left out.
-func changedFields(a, b Task) []string {
-	names := []string{}
+// changedFields names the fields that differ, quoted, in the order of the JSON.
+// UpdatedAt and Sequence, which always do, are left out.
+func changedFields(a, b Task) string {
+	names := make([]byte, 0, 64)
 	for _, field := range []struct {
 		name string
 		same bool
@@ -164,11 +172,15 @@ func changedFields(a, b Task) []string {
 		{"recurrence_start", sameTime(a.RecurrenceStart, b.RecurrenceStart)},
 		{"completed_at", sameTime(a.CompletedAt, b.CompletedAt)},
 	} {
-		if !field.same {
-			names = append(names, field.name)
+		if field.same {
+			continue
 		}
+		if len(names) > 0 {
+			names = append(names, ',')
+		}
+		names = append(append(append(names, '"'), field.name...), '"')
 	}
-	return names
+	return string(names)
 }
 
 // ReadSnapshot reads the task in the data of an event on Topic: data.data of the

@@ -106,7 +106,9 @@ func FuzzParsePatch(f *testing.F) {
 	for _, body := range []string{
 		`{"title":"Buy groceries","tags":["a"],"priority":"high","due_date":"2026-02-20T10:30:00Z"}`,
 		`{"title":"\u0000"}`, `{"title":"\ud800"}`, `{"title":"x","due_date":"9999-12-31T23:59:59-23:59"}`, `null`, `{"title":null}`,
-		`{"title":"x","recurrence":"RRULE:FREQ=WEEKLY;BYDAY=MO"}`, "{\"title\":\"\xff\"}",
+		`{"title":"x","recurrence":"RRULE:FREQ=WEEKLY;BYDAY=MO"}`,
+		`{"title":"x","recurrence":"monthly","due_date":"2026-01-31","remind_at":"2026-01-30T18:00","remind_before":5,"timezone":"Asia/Tokyo","channels":["a"]}`,
+		"{\"title\":\"\xff\"}",
 	} {
 		f.Add([]byte(body))
 	}
@@ -119,8 +121,17 @@ func FuzzParsePatch(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if !json.Valid(got.Events[0].Payload) {
-			t.Errorf("payload is no JSON: %s", got.Events[0].Payload)
+		for _, e := range got.Events {
+			if !json.Valid(e.Payload) {
+				t.Errorf("payload is no JSON: %s", e.Payload)
+			}
+		}
+		done := got.Task
+		done.Completed, done.CompletedAt = true, ptr(Timestamp(noon))
+		if next, ok := done.Next(); ok {
+			if _, err := next.Apply(nil, Reminder{}, 2, noon, eventID); err != nil {
+				t.Errorf("next task: %v", err)
+			}
 		}
 		again, err := Change{Action: Update, UserID: "u1", Patch: patch}.Apply(&got.Task, Reminder{}, 1, noon, eventID)
 		if err != nil || len(again.Events) != 0 {

@@ -12,7 +12,7 @@ import (
 // A Task is one entry of a user's list, as stored and as the API shows it.
 // Times are UTC and whole microseconds, the resolution of PostgreSQL.
 type Task struct {
-	ID            int64      `json:"id"` // the first field: see newTaskEvents
+	ID            int64      `json:"id"` // the first field: see taskEvents
 	UserID        string     `json:"user_id"`
 	Title         string     `json:"title"`
 	Description   string     `json:"description"`
