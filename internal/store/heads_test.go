@@ -86,6 +86,29 @@ func TestHeads(t *testing.T) {
 	})
 }
 
+// Each topic of a task has a head of its own: a parked one holds up no other topic.
+func TestHeadsOfEachTopic(t *testing.T) {
+	onEach(t, func(t *testing.T, url string) {
+		s := openStore(t, url)
+		id := change(t, s, remindAt("a", time.Now().Add(time.Hour))).ID
+		change(t, s, toggle("u", id))
+		topics := func() (all []string) {
+			_, events := heads(t, s, 10)
+			for _, e := range events {
+				all = append(all, fmt.Sprint(e.Topic, " ", e.Sequence))
+			}
+			return all
+		}
+		same(t, "heads", []string{"task-events 1", "task-updates 1", "reminders 1"}, topics())
+		failHead(t, s, id, task.Failure{Park: true}) // the oldest
+		_, events := heads(t, s, 10)
+		if err := s.MarkPublished(t.Context(), []int64{events[0].Row, events[1].Row}); err != nil {
+			t.Fatal(err)
+		}
+		same(t, "heads behind", []string{"task-updates 2", "reminders 2"}, topics())
+	})
+}
+
 // An event made before the clock was put back is due, and one that was put off
 // doesn't wait for the clock to come round again.
 func TestHeadsAfterTheClockWasPutBack(t *testing.T) {
