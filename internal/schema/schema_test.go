@@ -31,7 +31,7 @@ func load(t testing.TB) *Set {
 func TestTypes(t *testing.T) {
 	want := []string{
 		task.TypeCreated, task.TypeUpdated, task.TypeCompleted, task.TypeReopened, task.TypeDeleted,
-		"reminder.scheduled", "reminder.due", "reminder.cancelled", "task.sync",
+		task.TypeScheduled, task.TypeDue, task.TypeCancelled, task.TypeSync,
 	}
 	var got []string
 	topics := map[string]bool{}
@@ -49,42 +49,58 @@ func TestTypes(t *testing.T) {
 	}
 }
 
-// realEvents are those that a life of a task makes, one of each type.
+// realEvents are those of a task's life, all types of them, and the first of the next
+// task of its series.
 func realEvents(t *testing.T) []task.Event {
 	t.Helper()
-	var created, patch task.Patch
-	for body, into := range map[string]*task.Patch{
-		`{"title":"Buy <groceries> ü","tags":["home"],"due_date":"2026-02-19T12:00:00Z","recurrence":"FREQ=WEEKLY;BYDAY=MO"}`: &created,
-		`{"priority":"urgent","remind_at":"2026-02-18T12:00:00.5+01:00"}`:                                                     &patch,
-	} {
-		if err := json.Unmarshal([]byte(body), into); err != nil {
+	patch := func(body string) task.Patch {
+		p, err := task.ParsePatch([]byte(body))
+		if err != nil {
 			t.Fatal(err)
 		}
+		return p
 	}
+	created := patch(`{"title":"Buy <groceries> ü","tags":["home"],"due_date":"2026-02-19T12:00:00Z","recurrence":"FREQ=WEEKLY;BYDAY=MO"}`)
+	urgent := patch(`{"priority":"urgent","remind_before":60,"channels":["email"],"timezone":"Europe/Berlin"}`)
+	now := time.Date(2026, 2, 17, 12, 0, 0, 0, time.UTC)
+	id := func() string { return "0198c2a0-0000-7000-8000-000000000001" }
 	var current *task.Task
 	var reminder task.Reminder
 	var events []task.Event
-	for _, change := range []task.Change{
-		{Action: task.Create, Patch: created, Traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"},
-		{Action: task.Update, Patch: patch}, {Action: task.Toggle}, {Action: task.Toggle}, {Action: task.Delete},
-	} {
-		change.UserID = "u1"
-		outcome, err := change.Apply(current, reminder, 7, time.Now(), func() string { return "0198c2a0-0000-7000-8000-000000000001" })
+	apply := func(change task.Change) task.Task {
+		outcome, err := change.Apply(current, reminder, 7, now, id)
 		if err != nil {
 			t.Fatal(err)
 		}
 		events = append(events, outcome.Events...)
-		current = &outcome.Task
 		if outcome.Reminder != nil {
 			reminder = *outcome.Reminder
 		}
+		current = &outcome.Task
+		return outcome.Task
 	}
+	apply(task.Change{Action: task.Create, UserID: "u1", Patch: created, Traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"})
+	apply(task.Change{Action: task.Update, UserID: "u1", Patch: urgent})
+	next, recurs := apply(task.Change{Action: task.Toggle, UserID: "u1"}).Next()
+	if !recurs {
+		t.Fatal("the task doesn't recur")
+	}
+	apply(task.Change{Action: task.Toggle, UserID: "u1"})
+	_, due, err := reminder.FallDue(*current, time.Hour, now.AddDate(0, 0, 2), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	events = append(events, due...)
+	apply(task.Change{Action: task.Delete, UserID: "u1"})
+	apply(next)
 	return events
 }
 
 func TestRealEventsMatch(t *testing.T) {
 	s := load(t)
+	made := map[string]bool{}
 	for _, event := range realEvents(t) {
+		made[event.Type] = true
 		kind, known := s.Type(event.Type)
 		if !known || Kind(event.Payload) != event.Type || kind.Topic != event.Topic {
 			t.Errorf("%s: known %v, kind %q, topic %q", event.Type, known, Kind(event.Payload), kind.Topic)
@@ -92,16 +108,39 @@ func TestRealEventsMatch(t *testing.T) {
 		if got := s.Check(event.Type, event.Payload); got != nil {
 			t.Errorf("%s: %v", event.Type, got)
 		}
+		for what, text := range map[string][]byte{"event": event.Payload, "example": s.Example(event.Type)} {
+			if got := undescribed(s.nodes[event.Type], decode(t, text), ""); got != nil {
+				t.Errorf("%s, the %s: the schema doesn't describe %s", event.Type, what, got)
+			}
+		}
+	}
+	for _, name := range Names() {
+		if !made[name] {
+			t.Errorf("no real event of type %s", name)
+		}
 	}
 }
 
-// samples are real events where there are any yet, else examples.
-func samples(t *testing.T, s *Set) map[string][]byte {
+// undescribed lists the members of an object that its schema doesn't have.
+func undescribed(n *node, object map[string]any, at string) []string {
+	var unknown []string
+	for key, value := range object {
+		p := n.properties[key]
+		if p == nil {
+			unknown = append(unknown, at+"/"+key)
+			continue
+		}
+		if inner, ok := value.(map[string]any); ok {
+			unknown = append(unknown, undescribed(p.node, inner, at+"/"+key)...)
+		}
+	}
+	return unknown
+}
+
+// samples are real events, one of each type.
+func samples(t *testing.T) map[string][]byte {
 	t.Helper()
 	all := map[string][]byte{}
-	for _, kind := range s.Types() {
-		all[kind.Name] = s.Example(kind.Name)
-	}
 	for _, event := range realEvents(t) {
 		all[event.Type] = event.Payload
 	}
@@ -135,7 +174,7 @@ func complete(t *testing.T, s *Set, kind string) *jsonschema.Schema {
 // one of a complete validator, and a required field that is missing is named.
 func TestVerdictsAreThoseOfACompleteValidator(t *testing.T) {
 	s := load(t)
-	for kind, event := range samples(t, s) {
+	for kind, event := range samples(t) {
 		reference := complete(t, s, kind)
 		refused, missing := 0, 0
 		judge := func(what string, changed any) []Violation {
