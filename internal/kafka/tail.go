@@ -38,6 +38,11 @@ type TailOptions struct {
 	// Partitions were named.
 	Refresh time.Duration
 
+	// Resolved, if set, is called before anything is read, with what Range comes to,
+	// and may change the spans, each partition's by itself; a span that has an end
+	// must keep one. Its error ends Tail. With Last it isn't called.
+	Resolved func(ctx context.Context, cl *kgo.Client, spans Spans) error
+
 	// Idle, if set, is called when all that had arrived was emitted and Tail is
 	// about to wait for more, and with a group after every batch: the moment to
 	// flush. It isn't called before Tail returns.
@@ -135,6 +140,11 @@ func (t TailOptions) read(ctx context.Context, cl *kgo.Client, emit func([]*kgo.
 	spans, err := t.Range.Resolve(ctx, cl, t.resolving())
 	if err != nil {
 		return err
+	}
+	if t.Resolved != nil {
+		if err := t.Resolved(ctx, cl, spans); err != nil {
+			return err
+		}
 	}
 	return t.consume(ctx, cl, spans, emit)
 }

@@ -181,6 +181,29 @@ func TestTailEndsWhereRecordsWereDeletedMeanwhile(t *testing.T) {
 	equal(t, tailed(t, o, kafka.TailOptions{ExitAtEnd: true}), []string(nil))
 }
 
+// Each partition has a place of its own to begin and to end at.
+func TestTailReadsTheSpansItIsGiven(t *testing.T) {
+	_, o := cluster(t, 2)
+	cl := client(t, o, manual())
+	for i := range 6 {
+		produce(t, cl, record(0, i, fmt.Sprint("a", i)), record(1, i, fmt.Sprint("b", i)))
+	}
+	got := tailed(t, o, kafka.TailOptions{ExitAtEnd: true, Resolved: func(_ context.Context, _ *kgo.Client, spans kafka.Spans) error {
+		equal(t, spans, kafka.Spans{"t": {0: {From: 0, To: 6, End: 6}, 1: {From: 0, To: 6, End: 6}}})
+		spans["t"][0] = kafka.Span{From: 1, To: 3, End: 6}
+		spans["t"][1] = kafka.Span{From: 4, To: 6, End: 6}
+		return nil
+	}})
+	slices.Sort(got)
+	equal(t, got, []string{"a1", "a2", "b4", "b5"})
+
+	refuse := func(context.Context, *kgo.Client, kafka.Spans) error { return errStop }
+	err := kafka.Tail(t.Context(), o, kafka.TailOptions{Topics: []string{"t"}, Resolved: refuse}, nil)
+	if !errors.Is(err, errStop) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestTailUnknownTopic(t *testing.T) {
 	c, o := cluster(t, 1, kfake.SeedTopics(1, "task-events"), kfake.AllowAutoTopicCreation())
 	for _, opts := range []kafka.TailOptions{
