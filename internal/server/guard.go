@@ -67,7 +67,7 @@ func (g *guard) admit(h http.Header, r *http.Request) error {
 			return g.foreign(origin)
 		}
 		h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE")
-		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Traceparent, X-User-ID")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Traceparent, X-User-ID")
 		h.Set("Access-Control-Max-Age", "600")
 		return nil
 	}

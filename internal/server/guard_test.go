@@ -51,7 +51,7 @@ func TestPreflightHeaders(t *testing.T) {
 	got := newAPI().do(t, "OPTIONS", "/api/u1/tasks/1", "", "Origin: http://localhost:3001", "Access-Control-Request-Method: PATCH", "Access-Control-Request-Headers: if-match")
 	got.want(t, 204, "").wantHeaders(t,
 		"Access-Control-Allow-Methods: GET, HEAD, POST, PUT, PATCH, DELETE",
-		"Access-Control-Allow-Headers: Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Traceparent, X-User-ID",
+		"Access-Control-Allow-Headers: Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Traceparent, X-User-ID",
 		"Access-Control-Allow-Credentials: true",
 		"Access-Control-Max-Age: 600",
 	)

@@ -84,6 +84,7 @@ func TestOpenAPIHasTheFields(t *testing.T) {
 	for name, value := range map[string]any{
 		"Task": task.Task{}, "TaskPage": envelope{}, "Deleted": deleted{}, "Health": health{}, "Index": index{},
 		"Failure": failure{Errors: []task.Problem{{}}}, "Problem": task.Problem{},
+		"TaskSync": taskSync{Task: []byte("{}")}, "StreamReset": streamReset{},
 	} {
 		raw, err := json.Marshal(value)
 		if err != nil {

@@ -33,6 +33,7 @@ func (s *server) routes(reg *prometheus.Registry) []route {
 		routes = append(routes,
 			route{"GET", tasks, s.list},
 			route{"POST", tasks, s.create},
+			route{"GET", tasks + "/stream", s.stream},
 			route{"GET", tasks + "/{id}", s.show},
 			route{"PUT", tasks + "/{id}", s.update},
 			route{"PATCH", tasks + "/{id}", s.update},
@@ -44,11 +45,11 @@ func (s *server) routes(reg *prometheus.Registry) []route {
 	return routes
 }
 
-// register fills the two muxes. Each path gets a handler for the methods it has
+// register fills the muxes. Each path gets a handler for the methods it has
 // no route for, and each mux one for the paths it doesn't know: ServeMux's own
 // answers to those are plain text.
 func (s *server) register(routes []route) {
-	s.own, s.everyone = http.NewServeMux(), http.NewServeMux()
+	s.own, s.streams, s.everyone = http.NewServeMux(), http.NewServeMux(), http.NewServeMux()
 	allowed := map[string][]string{}
 	for _, rt := range routes {
 		s.handle(s.muxOf(rt.path), rt)
@@ -57,7 +58,7 @@ func (s *server) register(routes []route) {
 	for path, methods := range allowed {
 		s.handle(s.muxOf(path), route{path: path, serve: otherMethods(methods)})
 	}
-	for _, mux := range []*http.ServeMux{s.own, s.everyone} {
+	for _, mux := range []*http.ServeMux{s.own, s.streams, s.everyone} {
 		mux.Handle("/", s.handler(route{path: unmatched, serve: func(_ *response, r *http.Request) error {
 			return noSuchPath(r)
 		}}))
@@ -86,8 +87,12 @@ func (s *server) handler(rt route) http.Handler {
 // conflict: /api/tasks/{id} and /api/{user_id}/tasks both match /api/tasks/tasks.
 // An id is a number, so whatever follows /api/tasks/tasks belongs to a user
 // called tasks, and all else below /api/tasks has no user in its path: no request
-// is left that could mean both.
+// is left that could mean both. A stream's path is that of no task, and stands
+// apart since the methods it has not would be those of a task in one ServeMux.
 func (s *server) muxOf(path string) *http.ServeMux {
+	if strings.HasSuffix(path, "/tasks/stream") {
+		return s.streams
+	}
 	rest, ok := strings.CutPrefix(path+"/", "/api/tasks/")
 	if ok && !strings.HasPrefix(rest, "tasks/") {
 		return s.own

@@ -46,6 +46,7 @@ type Options struct {
 	Now      func() time.Time     // nil is time.Now
 	Timeout  time.Duration        // of the Store's answer to a request; 0 is 5 s
 	Requests int                  // that wait for the Store at a time, the next gets 503 at once; 0 is 1,000
+	Hub      *Hub                 // of the live updates; nil has none, and their paths answer 404
 
 	// AllowedOrigins are the origins, such as http://localhost:3001, whose pages
 	// may use the API from a browser. nil is DefaultOrigins, an empty list none.
@@ -73,6 +74,7 @@ func New(o Options) http.Handler {
 	}
 	s := &server{
 		store:   newBoundedStore(o),
+		hub:     o.Hub,
 		checks:  o.Checks,
 		log:     o.Log,
 		version: o.Version,
@@ -93,6 +95,7 @@ func New(o Options) http.Handler {
 
 type server struct {
 	store    Store
+	hub      *Hub
 	checks   []Check
 	log      *slog.Logger
 	version  string
@@ -103,6 +106,7 @@ type server struct {
 	buffers  sync.Pool   // of *buffer
 	docs     func() ([]byte, error)
 	own      *http.ServeMux // the paths below /api/tasks
+	streams  *http.ServeMux // the paths of streams
 	everyone *http.ServeMux // all others
 }
 
