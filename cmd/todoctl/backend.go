@@ -167,12 +167,14 @@ func (b *backend) serveAPI(ctx context.Context, listener net.Listener) {
 	}
 	options := server.Options{
 		Store: b.store, Checks: checks, Log: b.logs.of("api"), Registry: b.registry, Version: version,
+		Hub: b.liveUpdates(ctx),
 	}
 	if loopback(listener.Addr().String()) {
 		options.AllowedHosts = []string{"localhost"}
 	}
 	handler := server.New(options)
 	b.life.run(ctx, "task API", func(ctx context.Context) error {
+		defer context.AfterFunc(ctx, options.Hub.Close)() // streams would keep Serve waiting
 		return server.Serve(ctx, listener, handler, server.ServeOptions{Log: b.logs.of("api")})
 	})
 	b.logs.of("api").Info("listening", "addr", b.run.APIAddr)

@@ -42,6 +42,7 @@ func TestScripts(t *testing.T) {
 			env.Values["t"] = env.T()
 			env.Values["members"] = make(map[string]*kgo.Client) // of consume, by group
 			env.Values["cluster"] = new(*kfake.Cluster)
+			env.Values["streams"] = make(map[string]*scriptStream)
 			env.Setenv("TODOCTL_DAPRD", daprd)
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("BIN", strings.Split(env.Getenv("PATH"), string(os.PathListSeparator))[0])
@@ -70,6 +71,9 @@ func TestScripts(t *testing.T) {
 			"oddrecords":  oddRecords,
 			"samerecords": sameRecords,
 			"sameorder":   sameOrder,
+			"listen":    openStream,
+			"heard":     heard,
+			"hangup":    hangUp,
 		},
 	})
 }
