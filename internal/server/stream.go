@@ -66,10 +66,6 @@ var (
 )
 
 func (f *feed) run(ctx context.Context, lastEventID string) error {
-	// The server's timeouts are those of requests that end.
-	if err := f.control.SetReadDeadline(time.Time{}); err != nil {
-		return err
-	}
 	opened := f.hub.awaitOpen(ctx, openWait)
 	if err := f.send("retry: 1000\n\n"); err != nil {
 		return err
