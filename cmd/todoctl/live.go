@@ -15,13 +15,10 @@ import (
 
 	"github.com/todoctl/todoctl/internal/kafka"
 	"github.com/todoctl/todoctl/internal/server"
+	"github.com/todoctl/todoctl/internal/task"
 )
 
 const (
-	// Live updates are made of these events.
-	updatesTopic = "task-updates"
-	updateType   = "task.sync"
-
 	// rememberAtStart is how many records of each partition a replica reads back when
 	// it begins, for the clients of the one that it replaces.
 	rememberAtStart = 1000
@@ -82,9 +79,9 @@ func (l *liveReader) tell(err error) {
 	defer l.mu.Unlock()
 	switch {
 	case err != nil && !l.told:
-		l.log.Warn("live updates wait", "topic", updatesTopic, "err", err)
+		l.log.Warn("live updates wait", "topic", task.UpdatesTopic, "err", err)
 	case err == nil && l.told:
-		l.log.Info("live updates go on", "topic", updatesTopic)
+		l.log.Info("live updates go on", "topic", task.UpdatesTopic)
 	}
 	l.told = err != nil
 }
@@ -115,7 +112,7 @@ func (l *liveReader) begin(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		partitions := spans[updatesTopic]
+		partitions := spans[task.UpdatesTopic]
 		from := server.Position{Log: log, Offsets: make([]int64, len(partitions))}
 		end = server.Position{Log: log, Offsets: make([]int64, len(partitions))}
 		for p, s := range partitions {
@@ -139,13 +136,13 @@ func (l *liveReader) follow(ctx context.Context) error {
 		if err := sameLog(ctx, cl, at); err != nil {
 			return err
 		}
-		for p, s := range spans[updatesTopic] {
+		for p, s := range spans[task.UpdatesTopic] {
 			next := at.At(p)
 			if next < s.From || next > s.End {
 				return errLogChanged
 			}
 			s.From = next
-			spans[updatesTopic][p] = s
+			spans[task.UpdatesTopic][p] = s
 		}
 		l.tell(nil)
 		return nil
@@ -159,12 +156,12 @@ func (l *liveReader) replay(ctx context.Context, from, to server.Position, emit 
 		if err := sameLog(ctx, cl, to); err != nil {
 			return err
 		}
-		for p, s := range spans[updatesTopic] {
+		for p, s := range spans[task.UpdatesTopic] {
 			if from.At(p) < s.From || to.At(p) > s.To {
 				return errLogChanged
 			}
 			s.From, s.To = from.At(p), to.At(p)
-			spans[updatesTopic][p] = s
+			spans[task.UpdatesTopic][p] = s
 		}
 		return nil
 	}}, emit)
@@ -173,7 +170,7 @@ func (l *liveReader) replay(ctx context.Context, from, to server.Position, emit 
 // tail reads the topic. Nothing is skipped silently: an offset that isn't in the log
 // any more is an error. Fetches are small, so that memory is.
 func (l *liveReader) tail(ctx context.Context, t kafka.TailOptions, emit func([]server.Record) error) error {
-	t.Topics = []string{updatesTopic}
+	t.Topics = []string{task.UpdatesTopic}
 	return kafka.Tail(ctx, l.brokers, t, func(records []*kgo.Record) error { return emit(toRecords(records)) },
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.FetchMaxBytes(4<<20), kgo.FetchMaxPartitionBytes(1<<20))
 }
@@ -182,7 +179,7 @@ func toRecords(records []*kgo.Record) []server.Record {
 	converted := make([]server.Record, len(records))
 	for i, r := range records {
 		converted[i] = server.Record{Partition: r.Partition, Offset: r.Offset}
-		if e, ok := kafka.ParseEvent(r); ok && e.Type == updateType {
+		if e, ok := kafka.ParseEvent(r); ok && e.Type == task.TypeSync {
 			converted[i].Data = e.Data
 		}
 	}
@@ -200,10 +197,10 @@ func sameLog(ctx context.Context, cl *kgo.Client, at server.Position) error {
 // logName tells the topic from another of its name, by the id that brokers give to
 // topics (KIP-516); one that gives none has zeros.
 func logName(ctx context.Context, cl *kgo.Client) (string, error) {
-	found, err := kadm.NewClient(cl).ListTopics(ctx, updatesTopic)
+	found, err := kadm.NewClient(cl).ListTopics(ctx, task.UpdatesTopic)
 	if err != nil {
-		return "", fmt.Errorf("read the id of topic %q: %w", updatesTopic, err)
+		return "", fmt.Errorf("read the id of topic %q: %w", task.UpdatesTopic, err)
 	}
-	id := found[updatesTopic].ID
+	id := found[task.UpdatesTopic].ID
 	return hex.EncodeToString(id[:4]), nil
 }

@@ -23,6 +23,7 @@ import (
 
 	"github.com/todoctl/todoctl/internal/kafka"
 	"github.com/todoctl/todoctl/internal/server"
+	"github.com/todoctl/todoctl/internal/task"
 )
 
 // A replica is an API with live updates over loopback.
@@ -161,7 +162,7 @@ func (l *listener) titles(n int) []string {
 
 func updatesCluster(t testing.TB, opts ...kfake.Opt) *kfake.Cluster {
 	t.Helper()
-	c, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1), kfake.SeedTopics(3, updatesTopic)}, opts...)...)
+	c, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1), kfake.SeedTopics(3, task.UpdatesTopic)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,10 +184,10 @@ func waitFor(t testing.TB, holds func() bool) {
 }
 
 // syncRecord is the event of a change, as the API makes it and Dapr sorts it.
-func syncRecord(user string, task int, title string) *kgo.Record {
-	return &kgo.Record{Topic: updatesTopic, Key: fmt.Append(nil, task), Value: fmt.Appendf(nil,
+func syncRecord(user string, id int, title string) *kgo.Record {
+	return &kgo.Record{Topic: task.UpdatesTopic, Key: fmt.Append(nil, id), Value: fmt.Appendf(nil,
 		`{"data":{"data":{"action":"updated","fields_changed":["title"],"snapshot":{"id":%d,"sequence":1,"title":%q},"task_id":%d},"event_type":"task.sync","user_id":%q},`+
-			`"id":"e","source":"todo-backend","specversion":"1.0","type":"task.sync"}`, task, title, task, user)}
+			`"id":"e","source":"todo-backend","specversion":"1.0","type":"task.sync"}`, id, title, id, user)}
 }
 
 // produceUpdates makes a record of the user's for each title, on all partitions.
@@ -298,7 +299,7 @@ func TestLiveUpdatesResetWhatIsLost(t *testing.T) {
 	produceUpdates(t, brokers, "u1", numbered("x", 9)...)
 	l.titles(9)
 	for p := range int32(3) {
-		if err := c.DeleteRecords(updatesTopic, p, 1); err != nil {
+		if err := c.DeleteRecords(task.UpdatesTopic, p, 1); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -306,10 +307,10 @@ func TestLiveUpdatesResetWhatIsLost(t *testing.T) {
 	if got := listen(t, r, "u1", first).next(); got != lost {
 		t.Errorf("records deleted: %s", got)
 	}
-	if err := c.DeleteTopic(updatesTopic); err != nil {
+	if err := c.DeleteTopic(task.UpdatesTopic); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.CreateTopic(updatesTopic, 1, nil); err != nil {
+	if err := c.CreateTopic(task.UpdatesTopic, 1, nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := l.next(); got != `{"reason":"the log of updates isn't what it was"}` {
