@@ -1,0 +1,104 @@
+package doctor
+
+import (
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// A component is a document of kind Component.
+type component struct {
+	*document
+	typ      string // in small letters: Dapr doesn't tell them apart
+	typeNode *yaml.Node
+	items    []item
+}
+
+// An item is one of spec.metadata.
+type item struct {
+	name     string
+	nameNode *yaml.Node
+	value    string
+	node     *yaml.Node // of the value; nil when it comes from elsewhere
+	secret   string     // the secret's name
+	env      string
+}
+
+// given tells whether it has a value, here or elsewhere.
+func (i item) given() bool { return i.value != "" || i.secret != "" || i.env != "" }
+
+func (r resources) components() []component {
+	var list []component
+	for _, d := range r.of("Component") {
+		typeNode := lookup(d.root, "spec", "type")
+		c := component{document: d, typ: strings.ToLower(text(typeNode)), typeNode: typeNode}
+		for _, node := range children(lookup(d.root, "spec", "metadata")) {
+			nameNode := lookup(node, "name")
+			value := lookup(node, "value")
+			c.items = append(c.items, item{
+				name: text(nameNode), nameNode: nameNode, value: text(value), node: value,
+				secret: text(lookup(node, "secretKeyRef", "name")), env: text(lookup(node, "envRef")),
+			})
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+// item is the metadata item of that name, whatever its case.
+func (c component) item(name string) (item, bool) {
+	i := slices.IndexFunc(c.items, func(i item) bool { return strings.EqualFold(i.name, name) })
+	if i < 0 {
+		return item{}, false
+	}
+	return c.items[i], true
+}
+
+func (c component) value(name string) string {
+	i, _ := c.item(name)
+	return i.value
+}
+
+func (c component) isPubsub() bool { return strings.HasPrefix(c.typ, "pubsub.") }
+func (c component) isKafka() bool  { return c.typ == "pubsub.kafka" }
+
+// serves tells whether an app may use what has these scopes.
+func serves(scopes []string, appID string) bool {
+	return len(scopes) == 0 || slices.Contains(scopes, appID)
+}
+
+// A subscription is a document of kind Subscription.
+type subscription struct {
+	*document
+	pubsub, topic, deadLetter string
+}
+
+func (r resources) subscriptions() []subscription {
+	var list []subscription
+	for _, d := range r.of("Subscription") {
+		list = append(list, subscription{
+			document: d, pubsub: text(lookup(d.root, "spec", "pubsubname")),
+			topic: text(lookup(d.root, "spec", "topic")), deadLetter: text(lookup(d.root, "spec", "deadLetterTopic")),
+		})
+	}
+	return list
+}
+
+// kubernetes tells whether the folder is meant for a cluster: it has objects of
+// Kubernetes itself, or addresses of a cluster's services.
+func (r resources) kubernetes() bool {
+	for _, d := range r.documents {
+		if d.apiVersion == "v1" || d.apiVersion == "apps/v1" || d.apiVersion == "batch/v1" {
+			return true
+		}
+	}
+	for _, c := range r.components() {
+		for _, i := range c.items {
+			if strings.Contains(i.value, ".svc.cluster.local") || strings.Contains(i.value, ".svc:") {
+				return true
+			}
+		}
+	}
+	return false
+}

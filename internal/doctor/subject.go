@@ -1,0 +1,116 @@
+package doctor
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/todoctl/todoctl/internal/kafka"
+	"github.com/todoctl/todoctl/internal/stack"
+)
+
+// A Setting is a value with where it came from.
+type Setting struct {
+	Value  string
+	Source string // as a person would look for it
+	Chosen bool   // by a person, rather than a default
+}
+
+// Options say what is to be examined.
+type Options struct {
+	Sources []Source // of Dapr resources
+	Foreign bool     // the folders are somebody else's: nothing is expected to run for them
+
+	Brokers     []string
+	BrokersFrom Setting
+	APIURL      Setting
+	Database    Setting // a URL or path; may hold a password
+	DaprHTTP    Setting // ports
+	DaprGRPC    Setting
+	APIAddr     string // where the task API would listen
+	AppID       Setting
+	Pubsub      Setting
+	DaprEnabled Setting
+	Publishes   bool // through a sidecar
+	APIToken    string
+	DataDir     string
+	ComposeFile string // "" where there is none
+
+	FindDaprd  func() (string, error)
+	LookupEnv  func(string) string
+	PathLookup func(string) (string, error) // nil: PATH
+	Proc       string                       // "/proc" when empty
+}
+
+// A subject is what the checks share while it is examined.
+type subject struct {
+	Options
+	res   resources
+	types typeCatalog
+
+	run    stack.Run // of the stack that runs with the data folder
+	runErr error
+
+	api    func() bool // tell what answers
+	side   func() bool
+	broker func() error
+
+	client *kgo.Client
+}
+
+func newSubject(ctx context.Context, o Options) (*subject, error) {
+	s := &subject{Options: o, res: load(o.Sources), types: knownTypes()}
+	s.run, s.runErr = stack.ReadRun(o.DataDir)
+	var err error
+	if s.client, err = kafka.NewClient(kafka.Options{Brokers: s.brokers(), Timeout: dialTimeout}); err != nil {
+		return nil, err
+	}
+	s.api = sync.OnceValue(func() bool { return s.get(ctx, s.APIURL.Value+"/livez") == nil })
+	s.side = sync.OnceValue(func() bool { return s.get(ctx, "http://"+s.sidecarAddr()+"/v1.0/healthz/outbound") == nil })
+	s.broker = sync.OnceValue(func() error { return kafka.Reach(ctx, s.client, dialTimeout) })
+	return s, nil
+}
+
+func (s *subject) close() { s.client.Close() }
+
+// get asks for a page; any answer of a server will do.
+func (s *subject) get(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}
+
+func (s *subject) sidecarAddr() string { return "127.0.0.1:" + s.DaprHTTP.Value }
+
+// brokers are those that were named, or that a running stack uses, else those of the
+// component files, else the default.
+func (s *subject) brokers() []string {
+	if s.runs() || s.BrokersFrom.Chosen {
+		return s.Brokers
+	}
+	for _, c := range s.kafkas() {
+		if value := c.value("brokers"); value != "" && !hasPlaceholder(value) {
+			var list []string
+			for b := range strings.SplitSeq(value, ",") {
+				list = append(list, strings.TrimSpace(b))
+			}
+			return list
+		}
+	}
+	return s.Brokers
+}
+
+// runs tells whether a stack of ours runs with the data folder.
+func (s *subject) runs() bool { return s.runErr == nil }
