@@ -109,8 +109,8 @@ func (a *app) doctorOptions(cfg *config.Config) (doctor.Options, error) {
 	if err != nil {
 		return doctor.Options{}, usageError{err}
 	}
-	setting := func(key string) doctor.Setting {
-		return doctor.Setting{Value: cfg.Get(key), Source: cfg.Source(key), Chosen: cfg.Chosen(key)}
+	setting := func(key string) doctor.Setting { // port 0 is no choice: it is any that is free
+		return doctor.Setting{Value: cfg.Get(key), Source: cfg.Source(key), Chosen: cfg.Chosen(key) && cfg.Get(key) != "0"}
 	}
 	compose := ""
 	for _, name := range []string{"docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml"} {

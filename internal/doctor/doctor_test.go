@@ -90,7 +90,7 @@ func expect(t *testing.T, r Report, want ...string) {
 func fixAll(t *testing.T, o Options) Report {
 	t.Helper()
 	for range 5 {
-		r := examine(t, o)
+		r := examine(t, o, "files")
 		fixes := r.Fixable()
 		if len(fixes) == 0 {
 			return r

@@ -14,7 +14,8 @@ const dialTimeout = 2 * time.Second
 func Checks() []Check { return new(subject).checks() }
 
 func (s *subject) checks() []Check {
-	return slices.Concat(s.fileChecks(), s.kafkaFileChecks(), s.referenceChecks())
+	return slices.Concat(s.environmentChecks(), s.fileChecks(), s.kafkaFileChecks(), s.referenceChecks(),
+		s.brokerChecks(), s.topicChecks(), s.sidecarChecks(), s.databaseChecks(), s.eventChecks())
 }
 
 // Examine runs the checks that are meant on what the options describe. The words of

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/todoctl/todoctl/internal/kafka"
 	"github.com/todoctl/todoctl/internal/stack"
+	"github.com/todoctl/todoctl/internal/store"
 )
 
 // A Setting is a value with where it came from.
@@ -43,6 +45,7 @@ type Options struct {
 	LookupEnv  func(string) string
 	PathLookup func(string) (string, error) // nil: PATH
 	Proc       string                       // "/proc" when empty
+	MinFree    uint64                       // bytes under the data folder, 128 MiB when 0
 }
 
 // A subject is what the checks share while it is examined.
@@ -59,37 +62,54 @@ type subject struct {
 	broker func() error
 
 	client *kgo.Client
+	meta   stack.Metadata // as of sidecar.reach
+	schema store.Schema   // as of database.open
 }
 
 func newSubject(ctx context.Context, o Options) (*subject, error) {
 	s := &subject{Options: o, res: load(o.Sources), types: knownTypes()}
 	s.run, s.runErr = stack.ReadRun(o.DataDir)
 	var err error
-	if s.client, err = kafka.NewClient(kafka.Options{Brokers: s.brokers(), Timeout: dialTimeout}); err != nil {
+	if s.client, err = s.newClient(); err != nil {
 		return nil, err
 	}
-	s.api = sync.OnceValue(func() bool { return s.get(ctx, s.APIURL.Value+"/livez") == nil })
-	s.side = sync.OnceValue(func() bool { return s.get(ctx, "http://"+s.sidecarAddr()+"/v1.0/healthz/outbound") == nil })
+	s.api = sync.OnceValue(func() bool {
+		status, _ := s.get(ctx, s.APIURL.Value+"/livez")
+		return status == http.StatusOK
+	})
+	s.side = sync.OnceValue(func() bool {
+		status, body := s.get(ctx, "http://"+s.sidecarAddr()+"/v1.0/healthz/outbound")
+		return status == http.StatusNoContent || strings.Contains(body, "ERR_") || (status == http.StatusUnauthorized && strings.Contains(body, "token"))
+	})
 	s.broker = sync.OnceValue(func() error { return kafka.Reach(ctx, s.client, dialTimeout) })
 	return s, nil
 }
 
+func (s *subject) newClient() (*kgo.Client, error) {
+	return kafka.NewClient(kafka.Options{Brokers: s.brokers(), Timeout: dialTimeout})
+}
+
 func (s *subject) close() { s.client.Close() }
 
-// get asks for a page; any answer of a server will do.
-func (s *subject) get(ctx context.Context, url string) error {
+// get asks for a page; the status is 0 when nobody answers.
+func (s *subject) get(ctx context.Context, url string) (status int, body string) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return err
+		return 0, ""
 	}
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Do(req)
 	if err != nil {
-		return err
+		return 0, ""
 	}
-	return resp.Body.Close()
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if err != nil {
+		return 0, ""
+	}
+	return resp.StatusCode, string(text)
 }
 
 func (s *subject) sidecarAddr() string { return "127.0.0.1:" + s.DaprHTTP.Value }

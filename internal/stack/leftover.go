@@ -63,7 +63,7 @@ func endLeftover(o SidecarOptions) error {
 		o.forgetPID()
 		return nil
 	}
-	if started, err := processStart(r.ParentPID); err == nil && started == r.ParentStart {
+	if r.parentRuns() {
 		return fmt.Errorf("a sidecar %q already runs in %s, under pid %d: stop that, or use another folder", r.AppID, o.Dir, r.ParentPID)
 	}
 	if err := killLeftover(r.PID); err != nil {

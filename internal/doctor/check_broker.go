@@ -1,0 +1,177 @@
+package doctor
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/todoctl/todoctl/internal/kafka"
+)
+
+// brokerChecks are the checks of the broker.
+func (s *subject) brokerChecks() []Check {
+	return []Check{
+		{
+			ID: "broker.tls", Severity: Error, Title: "component and broker agree on TLS",
+			Symptom: "`first record does not look like a TLS handshake`, or `EOF`, and daprd ends", Cause: "every authType but none turns TLS on, unless disableTls is true",
+			Mend: `add disableTls: "true", or turn TLS on at the broker`, Run: s.checkTLS,
+		},
+		{
+			ID: "broker.reach", Severity: Error, Title: "a broker answers",
+			Symptom: "`client has run out of available brokers`, and daprd ends", Cause: "the broker isn't running, or listens elsewhere",
+			Mend: "todoctl dev, or docker compose up -d --wait", After: []string{"environment.docker", "environment.aio", "environment.ports", "files.placeholder", "broker.tls"}, Run: s.checkReach,
+		},
+		{
+			ID: "broker.advertised", Severity: Error, Title: "the addresses that the broker advertises can be reached",
+			Symptom: "the first contact works, then `lookup redpanda: no such host` or `dial tcp 127.0.0.1:9092: connection refused`", Cause: "the broker tells its clients an address that doesn't lead to it from here",
+			Mend: "advertise one address for each network: --advertise-kafka-addr=internal://redpanda:9092,external://localhost:19092", Needs: []string{"broker.reach"}, Run: s.checkAdvertised,
+		},
+	}
+}
+
+func (s *subject) checkReach(context.Context) Result {
+	err := s.broker()
+	if err == nil {
+		return Result{}
+	}
+	if !s.runs() && !s.BrokersFrom.Chosen && (s.nothing() || s.Foreign) {
+		return skipped(nothingRuns)
+	}
+	reason := err.Error()
+	var unreachable *kafka.UnreachableError
+	if errors.As(err, &unreachable) {
+		reason, _, _ = strings.Cut(reason, "; start one")
+	}
+	return found(Finding{
+		Message:  strings.ToUpper(reason[:1]) + reason[1:] + ".",
+		Evidence: facts("address", strings.Join(s.brokers(), ", "), "from", s.BrokersFrom.Source),
+	})
+}
+
+func (s *subject) checkAdvertised(ctx context.Context) Result {
+	req := kmsg.NewPtrMetadataRequest()
+	req.Topics = []kmsg.MetadataRequestTopic{}
+	seed := s.client.SeedBrokers()[0]
+	for _, b := range s.client.SeedBrokers() {
+		if _, err := b.Request(ctx, kmsg.NewPtrApiVersionsRequest()); err == nil {
+			seed = b
+			break
+		}
+	}
+	kresp, err := seed.Request(ctx, req)
+	if err != nil {
+		return skipped("the broker tells no addresses: " + err.Error())
+	}
+	var r Result
+	for _, b := range kresp.(*kmsg.MetadataResponse).Brokers {
+		addr := net.JoinHostPort(b.Host, strconv.Itoa(int(b.Port)))
+		if err := dial(ctx, addr); err != nil {
+			r.Findings = append(r.Findings, Finding{
+				Message:  fmt.Sprintf("Broker %d answers at %s and tells its clients to come to %s, which can't be reached from here: %s.", b.NodeID, strings.Join(s.brokers(), ", "), addr, dialWords(err)),
+				Evidence: facts("asked", strings.Join(s.brokers(), ", "), "advertised", addr, "error", dialWords(err), "wanted", s.brokers()[0]),
+			})
+		}
+	}
+	return r
+}
+
+// dial opens and closes a connection.
+func dial(ctx context.Context, addr string) error {
+	dialer := net.Dialer{Timeout: dialTimeout}
+	conn, err := dialer.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+func dialWords(err error) string {
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		return fmt.Sprintf("no such host %q", dns.Name)
+	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err.Error()
+	}
+	return err.Error()
+}
+
+// checkTLS tries TLS where a component would, or where it wouldn't.
+func (s *subject) checkTLS(ctx context.Context) Result {
+	if s.BrokersFrom.Chosen && !s.Foreign && len(s.kafkas()) == 0 {
+		return beside()
+	}
+	var r Result
+	for _, c := range s.kafkas() {
+		auth, off := c.value("authType"), isTrue(c.value("disableTls"))
+		if auth == "" || isPlaceholder(auth) {
+			continue
+		}
+		addr, wants := s.brokers()[0], auth != "none" && !off
+		if !wants && s.broker() == nil {
+			continue
+		}
+		speaks, err := speaksTLS(ctx, addr)
+		if err != nil || speaks == wants {
+			continue
+		}
+		i, _ := c.item("authType")
+		f := Finding{
+			Message:  fmt.Sprintf("Component %s turns TLS on (authType %s), and the broker at %s speaks without.", quoted(c.name), auth, addr),
+			Evidence: facts("at", c.at(i.node), "address", addr, "found", "authType "+auth, "wanted", `disableTls: "true", or authType: "none"`),
+		}
+		if speaks {
+			f.Message = fmt.Sprintf("The broker at %s speaks TLS, and component %s doesn't.", addr, quoted(c.name))
+			f.Evidence = facts("at", c.at(i.node), "address", addr, "found", "authType "+auth, "wanted", "authType with TLS, such as certificate or password")
+			f.Mend = "set authType, and take disableTls away"
+		} else if _, ok := c.item("disableTls"); !ok {
+			f.Fix = s.addItem(c, "disableTls", "true")
+		}
+		r.Findings = append(r.Findings, f)
+	}
+	return r
+}
+
+// speaksTLS tells whether a server does; an error when it can't be told.
+func speaksTLS(ctx context.Context, addr string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(dialTimeout / 2)); err != nil {
+		return false, err
+	}
+	err = tls.Client(conn, &tls.Config{InsecureSkipVerify: true}).HandshakeContext(ctx) //nolint:gosec // nothing is sent, it is only asked
+	var plain tls.RecordHeaderError
+	var alert tls.AlertError
+	switch {
+	case err == nil, errors.As(err, &alert):
+		return true, nil
+	case errors.As(err, &plain):
+		return false, nil
+	}
+	// A Kafka broker hangs up on what it takes for a huge request, or waits for it.
+	return false, kafkaAnswers(ctx, addr)
+}
+
+// kafkaAnswers asks for the broker's versions without TLS.
+func kafkaAnswers(ctx context.Context, addr string) error {
+	client, err := kafka.NewClient(kafka.Options{Brokers: []string{addr}, Timeout: dialTimeout})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return kafka.Reach(ctx, client, dialTimeout)
+}
