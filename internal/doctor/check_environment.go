@@ -119,7 +119,7 @@ type wantedPort struct {
 }
 
 func (s *subject) checkPorts(ctx context.Context) Result {
-	if s.runs() || s.alone() {
+	if s.runs() || s.Foreign {
 		return beside()
 	}
 	_, api, _ := net.SplitHostPort(s.APIAddr)
@@ -301,7 +301,7 @@ func (s *subject) checkDisk(context.Context) Result {
 }
 
 func (s *subject) checkDaprd(ctx context.Context) Result {
-	if s.alone() || s.side() || !s.Publishes || s.runs() {
+	if s.Foreign || s.side() || !s.Publishes || s.runs() {
 		return beside()
 	}
 	path, err := s.FindDaprd()

@@ -199,6 +199,14 @@ func (s *subject) checkRetryOff(context.Context) Result {
 	return r
 }
 
+// commonKeys are those that the runtime itself reads of every pubsub.
+func commonKeys() []string {
+	return []string{"publishingScopes", "subscriptionScopes", "allowedTopics", "protectedTopics"}
+}
+
+// checkKeys names the keys that pubsub.kafka doesn't have. Of other components only
+// those that are misspelt: real folders are full of keys of older versions, which do
+// no harm.
 func (s *subject) checkKeys(context.Context) Result {
 	var r Result
 	for _, c := range s.res.components() {
@@ -206,16 +214,20 @@ func (s *subject) checkKeys(context.Context) Result {
 		if len(known) == 0 {
 			continue
 		}
+		known = slices.Concat(known, commonKeys())
 		for _, i := range c.items {
 			if i.name == "" || slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, i.name) }) {
 				continue
 			}
+			near := nearestFew(i.name, known)
+			if near == "" && !c.isKafka() {
+				continue
+			}
 			f := Finding{
 				Message:  fmt.Sprintf("Component %s has the key %q, which %s doesn't have, so it has no effect.", quoted(c.name), i.name, c.typ),
-				Evidence: facts("at", c.at(i.nameNode), "found", i.name), Mend: "remove " + i.name,
+				Evidence: facts("at", c.at(i.nameNode), "found", i.name, "wanted", near), Mend: "remove " + i.name,
 			}
-			if near := nearestFew(i.name, known); near != "" {
-				f.Evidence = append(f.Evidence, Fact{"wanted", near})
+			if near != "" {
 				f.Mend = "write name: " + near
 			} else if strings.EqualFold(i.name, "deadLetterTopic") {
 				f.Mend = "move deadLetterTopic to the Subscription"
@@ -249,7 +261,7 @@ func (s *subject) checkPlaceholders(context.Context) Result {
 	return r
 }
 
-const placeholder = `(\$\{[A-Za-z_][^}]*\}|\$\([A-Za-z_]+\)|\$[A-Z_]{3,}|%[A-Z_]+%|\{[A-Z][A-Z0-9_]*\}|\{\{[^}]*\}\}|<[A-Z][A-Z0-9_ -]*>)`
+const placeholder = `(\{env:[A-Z0-9_]+\}|\$\{[A-Za-z_][^}]*\}|\$\([A-Za-z_]+\)|\$[A-Z_]{3,}|%[A-Z_]+%|\{[A-Z][A-Z0-9_]*\}|\{\{[^}]*\}\}|<[A-Z][A-Z0-9_ -]*>)`
 
 // isPlaceholder tells whether a value is a placeholder and nothing else, but for a port.
 func isPlaceholder(value string) bool {

@@ -73,6 +73,9 @@ func (s *subject) checkSidecar(ctx context.Context) Result {
 	if s.meta, err = s.endpoint().Metadata(ctx); err != nil {
 		return found(Finding{Message: "The sidecar doesn't tell what it has loaded: " + err.Error() + ".", Evidence: facts("address", s.sidecarAddr())})
 	}
+	if s.Foreign && !s.runs() && !s.DaprHTTP.Chosen && !s.sameFolder() {
+		return skipped("the sidecar at " + s.sidecarAddr() + " runs with other files")
+	}
 	return Result{}
 }
 
@@ -85,10 +88,16 @@ func (s *subject) loaded(name string) bool {
 	return slices.ContainsFunc(s.meta.Components, func(c stack.Component) bool { return c.Name == name })
 }
 
-// sameFolder tells whether the sidecar has at least one of the folder's components, or
-// is ours: else it was started with another folder.
+// sameFolder tells whether the sidecar was started with these files: it is ours, or
+// has nothing that isn't in them.
 func (s *subject) sameFolder() bool {
-	return (s.runs() && !s.Foreign) || slices.ContainsFunc(s.res.components(), func(c component) bool { return s.loaded(c.name) })
+	if s.runs() && !s.Foreign {
+		return true
+	}
+	there := s.res.components()
+	return len(s.meta.Components) > 0 && !slices.ContainsFunc(s.meta.Components, func(loaded stack.Component) bool {
+		return !slices.ContainsFunc(there, func(c component) bool { return c.name == loaded.Name && c.typ == strings.ToLower(loaded.Type) })
+	})
 }
 
 func (s *subject) checkComponents(context.Context) Result {

@@ -67,6 +67,20 @@ func TestSidecar(t *testing.T) {
 		}
 		expect(t, examine(t, o), "sidecar.component")
 	})
+	t.Run("somebody else's sidecar", func(t *testing.T) {
+		o, _ := sidecar(t, one(well), 0)
+		dir := folder(t, map[string]string{"a.yaml": comp("pubsub", "pubsub.in-memory"), "b.yaml": comp("statestore", "state.in-memory")})
+		o.Sources, o.Foreign, o.DaprHTTP.Chosen = []Source{{Dir: dir, FS: os.DirFS(dir)}}, true, false
+		expect(t, examine(t, o))
+	})
+	t.Run("7 somebody else's files and their sidecar", func(t *testing.T) {
+		o, _ := sidecar(t, one(well), 0)
+		o.Foreign, o.DaprHTTP.Chosen = true, false
+		if err := os.WriteFile(filepath.Join(o.Sources[0].Dir, "b.yaml"), []byte(comp("late", "state.in-memory")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, examine(t, o), "sidecar.component")
+	})
 	t.Run("8 another name", func(t *testing.T) {
 		o, _ := sidecar(t, one(well), 0)
 		o.Pubsub = Setting{Value: "kafka-pubsub", Source: "--pubsub", Chosen: true}

@@ -31,7 +31,9 @@ func TestFindLeftovers(t *testing.T) {
 	if err := found[0].End(); err != nil {
 		t.Fatal(err)
 	}
-	_ = <-ended
+	if err := <-ended; err == nil {
+		t.Error("it ended by itself")
+	}
 	if left := FindLeftovers(opts.Dir); len(left) != 0 {
 		t.Errorf("still there: %v", left)
 	}
