@@ -119,3 +119,11 @@ echo '{"Service":"postgres","State":"running","Health":"healthy","ExitCode":0}'`
 		})
 	}
 }
+
+// What other machines may reach is told, unless a token keeps them out.
+func TestExposedSidecar(t *testing.T) {
+	o, _ := sidecar(t, one(kafkaFile("authType", "none")), 0, "--dapr-listen-addresses", "0.0.0.0")
+	expect(t, examine(t, o), "sidecar.exposed")
+	o.APIToken = "secret"
+	expect(t, examine(t, o))
+}

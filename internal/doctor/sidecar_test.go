@@ -16,7 +16,7 @@ import (
 )
 
 // sidecar runs a real daprd with the folder beside a real broker.
-func sidecar(t *testing.T, files map[string]string, appPort int) (Options, *stack.Sidecar) {
+func sidecar(t *testing.T, files map[string]string, appPort int, extra ...string) (Options, *stack.Sidecar) {
 	t.Helper()
 	o, c, _ := broker(t, "", true, kfake.BrokerConfigs(map[string]string{"auto.create.topics.enable": "false"}))
 	for name, content := range files {
@@ -26,7 +26,7 @@ func sidecar(t *testing.T, files map[string]string, appPort int) (Options, *stac
 	o.Sources = []Source{{Dir: dir, FS: os.DirFS(dir)}}
 	s, err := stack.StartSidecar(t.Context(), stack.SidecarOptions{
 		Daprd: daprd(t), AppID: "todo-backend", Dir: t.TempDir(), ResourcesPath: []string{dir}, AppPort: appPort,
-		Env: os.Environ(), Log: slog.New(slog.DiscardHandler),
+		ExtraArgs: extra, Env: os.Environ(), Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
