@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -84,7 +85,14 @@ func (t *term) open(l *lane) {
 		t.log.Info("topic takes events again", "topic", l.topic, "refused", time.Since(since))
 		return
 	}
-	t.log.Info("publishing goes on", "topic", l.topic, "stopped", time.Since(since))
+	if !t.stopped() {
+		t.log.Info("publishing goes on", "stopped", time.Since(t.stoppedAt))
+	}
+}
+
+// stopped tells whether a topic takes nothing for a reason that isn't its own.
+func (t *term) stopped() bool {
+	return slices.ContainsFunc(t.order, func(l *lane) bool { return l.gate.shut && l.refused == nil })
 }
 
 // shutTopic puts off everything that goes to a topic that refuses it.
@@ -142,7 +150,9 @@ func (t *term) shut(c *call, failures []failure) {
 	for _, f := range failures {
 		c.lane.put(c.suspects, f.event)
 	}
-	if c.lane.gate.fail(time.Now(), c.began, outagePace()) {
+	before, now := t.stopped(), time.Now()
+	if c.lane.gate.fail(now, c.began, outagePace()) && !before {
+		t.stoppedAt = now
 		t.log.Warn("publishing stopped, sidecar or broker is away", "topic", c.lane.topic, "err", failures[0].err)
 	}
 }

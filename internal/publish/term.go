@@ -43,7 +43,8 @@ type term struct {
 	pruning   bool
 	nextPrune time.Time
 
-	refusals seldom
+	refusals  seldom
+	stoppedAt time.Time // when the latest outage began
 }
 
 func newTerm(r *Relay) *term {

@@ -90,7 +90,7 @@ func (w *watch) step(by time.Duration) {
 
 func newWatch(t *testing.T, url string) *watch {
 	t.Helper()
-	w := &watch{T: t, published: &broker{refusals: map[string]int{}}, log: &lines{}}
+	w := &watch{T: t, published: &broker{refusals: map[string]int{}, got: map[string][]publish.Message{}}, log: &lines{}}
 	var err error
 	if w.store, err = store.Open(t.Context(), url, store.Options{Now: w.now}); err != nil {
 		t.Fatal(err)
@@ -126,6 +126,7 @@ func (w *watch) through(step time.Duration) {
 	}
 	refused := w.create()
 	w.published.refuse(refused)
+	w.toggle(refused) // what made the task may be out already
 	w.until("an event is put off", func() bool { return w.published.refused(refused) > 0 && w.waiting(refused).LastError != "" })
 	page := w.page("")
 	w.published.setAway(true)
@@ -232,7 +233,7 @@ type broker struct {
 	away     bool
 	poison   string // the key of a task whose events are refused
 	refusals map[string]int
-	got      []publish.Message
+	got      map[string][]publish.Message // by topic
 }
 
 func (b *broker) setAway(away bool) {
@@ -254,7 +255,7 @@ func (b *broker) refused(id int64) int {
 }
 
 // Publish implements publish.Publisher.
-func (b *broker) Publish(_ context.Context, _ string, batch []publish.Message) []error {
+func (b *broker) Publish(_ context.Context, topic string, batch []publish.Message) []error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	errs := make([]error, len(batch))
@@ -266,7 +267,7 @@ func (b *broker) Publish(_ context.Context, _ string, batch []publish.Message) [
 			b.refusals[m.Key]++
 			errs[i] = publish.ErrRefused
 		default:
-			b.got = append(b.got, m)
+			b.got[topic] = append(b.got[topic], m)
 		}
 	}
 	return errs
@@ -277,20 +278,23 @@ func (b *broker) check(t *testing.T) {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	ids, last := map[string]bool{}, map[string]int64{}
-	for _, m := range b.got {
-		if ids[m.ID] {
-			t.Errorf("event %s was published twice", m.ID)
+	ids := map[string]bool{}
+	for topic, messages := range b.got {
+		last := map[string]int64{}
+		for _, m := range messages {
+			if ids[m.ID] {
+				t.Errorf("event %s was published twice", m.ID)
+			}
+			ids[m.ID] = true
+			e, err := checker.ParseEvent(m.Data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.Sequence != last[m.Key]+1 {
+				t.Errorf("%s, task %s: %d comes after %d", topic, m.Key, e.Sequence, last[m.Key])
+			}
+			last[m.Key] = e.Sequence
 		}
-		ids[m.ID] = true
-		e, err := checker.ParseEvent(m.Data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e.Sequence != last[m.Key]+1 {
-			t.Errorf("task %s: %d comes after %d", m.Key, e.Sequence, last[m.Key])
-		}
-		last[m.Key] = e.Sequence
 	}
 }
 
