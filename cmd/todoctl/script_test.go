@@ -71,9 +71,9 @@ func TestScripts(t *testing.T) {
 			"oddrecords":  oddRecords,
 			"samerecords": sameRecords,
 			"sameorder":   sameOrder,
-			"listen":    openStream,
-			"heard":     heard,
-			"hangup":    hangUp,
+			"listen":      openStream,
+			"heard":       heard,
+			"hangup":      hangUp,
 		},
 	})
 }

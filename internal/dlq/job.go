@@ -57,11 +57,10 @@ type Plan struct {
 
 // A PlanRow is letters of a kind.
 type PlanRow struct {
-	Topic    string `json:"topic"`
-	Reason   string `json:"reason"`
-	Origin   string `json:"origin_topic"`
-	Consumer string `json:"consumer,omitempty"`
-	Count    int    `json:"count"`
+	Topic  string `json:"topic"`
+	Reason string `json:"reason"`
+	Origin string `json:"origin_topic"`
+	Count  int    `json:"count"`
 }
 
 // A Refusal is letters that are selected and can't be redriven.
@@ -202,7 +201,7 @@ func (j *Job) partitions(ctx context.Context, topic string) (int, error) {
 
 func (p *Plan) add(l Letter) {
 	p.Selected++
-	row := PlanRow{Topic: l.Record.Topic, Reason: l.Reason, Origin: l.Origin.Topic, Consumer: l.Consumer}
+	row := PlanRow{Topic: l.Record.Topic, Reason: l.Reason, Origin: l.Origin.Topic}
 	for i := range p.Rows {
 		has := p.Rows[i]
 		if has.Count = 0; has == row {

@@ -143,7 +143,7 @@ func TestRedriveSelected(t *testing.T) {
 	_, o, cl := cluster(t)
 	bury(t, cl, 18)
 	j := job(t, cl, o, dlq.Selection{Reasons: []string{"Timeout"}})
-	equal(t, j.Plan(), dlq.Plan{Selected: 6, Rows: []dlq.PlanRow{{Topic: dead, Reason: "timeout", Origin: origin, Consumer: "worker", Count: 6}}, Refused: []dlq.Refusal{}})
+	equal(t, j.Plan(), dlq.Plan{Selected: 6, Rows: []dlq.PlanRow{{Topic: dead, Reason: "timeout", Origin: origin, Count: 6}}, Refused: []dlq.Refusal{}})
 	equal(t, redrive(t, j).Redriven, 6)
 	equal(t, contents(t, o), map[int32][]string{0: {"e3", "e12"}, 1: {"e4", "e13"}, 2: {"e5", "e14"}})
 	left := []int64{0, 2, 3, 5}

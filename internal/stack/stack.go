@@ -8,7 +8,7 @@
 // to start are told in one line that names the component, port or file at fault.
 //
 // It also keeps the files of a data folder that tell of a running stack: the lock,
-// run.json, and the Dapr resources as they are loaded.
+// run.json, and the Dapr resources as they are loaded. And it runs the user's editor.
 //
 // It doesn't publish, subscribe or create topics, knows nothing of tasks, and
 // reads no environment and no flags: the caller passes them in.
