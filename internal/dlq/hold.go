@@ -63,20 +63,31 @@ func take(ctx context.Context, cl *kgo.Client, o kafka.Options, topics []string,
 		return nil, err
 	}
 	h.cl.PauseFetchTopics(topics...) // it is a member to commit, not to read
-	fetches := h.cl.PollFetches(wait)
+	var failed error
+	for !h.complete() && wait.Err() == nil && (failed == nil || kerr.IsRetriable(failed)) {
+		failed = pollError(h.cl.PollFetches(wait))
+	}
 	if h.complete() {
 		return h, nil
 	}
-	defer h.close()
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	for _, e := range fetches.Errors() {
-		if !errors.Is(e.Err, context.Canceled) && !errors.Is(e.Err, context.DeadlineExceeded) {
-			return nil, fmt.Errorf("join group %q: %w", Group, e.Err)
-		}
+	h.close()
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case failed != nil:
+		return nil, fmt.Errorf("join group %q: %w", Group, failed)
 	}
 	return nil, fmt.Errorf("join group %q: not all partitions were given within %s", Group, joinWait)
+}
+
+// pollError is what keeps the client from joining, if anything does.
+func pollError(fetches kgo.Fetches) error {
+	for _, e := range fetches.Errors() {
+		if !errors.Is(e.Err, context.Canceled) && !errors.Is(e.Err, context.DeadlineExceeded) {
+			return e.Err
+		}
+	}
+	return nil
 }
 
 // vacant returns nil once the group has no member.
