@@ -14,6 +14,7 @@ import (
 
 	"github.com/todoctl/todoctl/internal/config"
 	"github.com/todoctl/todoctl/internal/dlq"
+	"github.com/todoctl/todoctl/internal/kafka"
 )
 
 func (a *app) dlqCommand() *cobra.Command {
@@ -70,17 +71,18 @@ func (f *letterFlags) add(a *app, cmd *cobra.Command) {
 
 func (f *letterFlags) given() bool { return f.filter.given() || len(f.reasons)+len(f.ids) > 0 }
 
-func (f *letterFlags) selection() (dlq.Selection, error) {
+// selection is what the flags say; for tellFailures also its condition.
+func (f *letterFlags) selection() (dlq.Selection, *kafka.Where, error) {
 	filter, err := f.filter.filter(time.Now())
 	if err != nil {
-		return dlq.Selection{}, err
+		return dlq.Selection{}, nil, err
 	}
 	for name, values := range map[string][]string{"reason": f.reasons, "id": f.ids} {
 		if slices.Contains(values, "") {
-			return dlq.Selection{}, usagef("--%s is empty", name)
+			return dlq.Selection{}, nil, usagef("--%s is empty", name)
 		}
 	}
-	return dlq.Selection{Filter: filter.Matcher(), Reasons: f.reasons, IDs: f.ids}, nil
+	return dlq.Selection{Filter: filter.Matcher(), Reasons: f.reasons, IDs: f.ids}, filter.Where, nil
 }
 
 // completeDLQ offers the names of the topics of dead letters.

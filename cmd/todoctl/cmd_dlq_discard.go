@@ -71,7 +71,7 @@ type dlqDiscard struct {
 }
 
 func (a *app) runDLQDiscard(ctx context.Context, client *kgo.Client, cfg *config.Config, topics []string, f discardFlags) error {
-	wanted, err := f.selection()
+	wanted, where, err := f.selection()
 	if err != nil {
 		return err
 	}
@@ -82,6 +82,7 @@ func (a *app) runDLQDiscard(ctx context.Context, client *kgo.Client, cfg *config
 		return err
 	}
 	defer job.Close()
+	tellFailures(a.stderr, where)
 	plan := job.Plan()
 	result := dlqDiscard{
 		DryRun: f.dryRun, Selected: plan.Selected, Letters: plan.Rows, Because: f.because,

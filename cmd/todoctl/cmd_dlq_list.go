@@ -87,7 +87,7 @@ type letterKind struct {
 }
 
 func (a *app) runDLQList(ctx context.Context, client *kgo.Client, cfg *config.Config, topics []string, f dlqListFlags) error {
-	wanted, err := f.selection()
+	wanted, where, err := f.selection()
 	if err != nil {
 		return err
 	}
@@ -99,6 +99,7 @@ func (a *app) runDLQList(ctx context.Context, client *kgo.Client, cfg *config.Co
 	if err != nil {
 		return err
 	}
+	tellFailures(a.stderr, where)
 	result.OK = f.max < 0 || result.Count <= f.max
 	if f.limit > 0 && len(result.Letters) > f.limit {
 		result.Omitted = len(result.Letters) - f.limit

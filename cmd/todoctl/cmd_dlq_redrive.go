@@ -109,7 +109,7 @@ type dlqRedrive struct {
 }
 
 func (a *app) runDLQRedrive(ctx context.Context, client *kgo.Client, cfg *config.Config, topics []string, f redriveFlags) error {
-	wanted, err := f.selection()
+	wanted, where, err := f.selection()
 	if err != nil {
 		return err
 	}
@@ -120,6 +120,7 @@ func (a *app) runDLQRedrive(ctx context.Context, client *kgo.Client, cfg *config
 		return err
 	}
 	defer job.Close()
+	tellFailures(a.stderr, where)
 	result := dlqRedrive{DryRun: f.dryRun, Plan: job.Plan(), Outcome: dlq.Outcome{Failures: []string{}, Canaries: []dlq.Sent{}}}
 	if f.dryRun || result.Selected == 0 {
 		result.Done = !f.dryRun
