@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/todoctl/todoctl/internal/config"
@@ -106,7 +105,7 @@ func checkTopic(ctx context.Context, client *kgo.Client, topic string, partition
 	}
 	detail := found[topic]
 	switch {
-	case errors.Is(detail.Err, kerr.UnknownTopicOrPartition):
+	case kafka.Absent(detail.Err):
 		return fmt.Errorf("%w; 'todoctl topics list' shows the topics, 'todoctl topics setup' creates the stack's own", kafka.Unknown(ctx, client, topic))
 	case detail.Err != nil:
 		return fmt.Errorf("topic %q: %w", topic, detail.Err)

@@ -147,6 +147,7 @@ func (g *Group) add(m Member, instance *string) {
 	if instance != nil {
 		m.InstanceID = *instance
 	}
+	m.Host = strings.TrimPrefix(m.Host, "/") // as Java prints addresses
 	m.assigned.Each(func(string, int32) { m.Partitions++ })
 	delete(m.assigned, "") // kfake tells the ids of topics only
 	g.Members = append(g.Members, m)

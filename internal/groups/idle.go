@@ -32,7 +32,7 @@ func (e *LiveError) Error() string {
 }
 
 func (m Member) name() string {
-	return fmt.Sprintf("%s at %s", m.ClientID, strings.TrimPrefix(m.Host, "/"))
+	return fmt.Sprintf("%s at %s", m.ClientID, m.Host)
 }
 
 // live tells whether somebody consumes: then the coordinator takes commits from

@@ -3,13 +3,10 @@ package groups
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"slices"
-
-	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/todoctl/todoctl/internal/kafka"
 )
@@ -41,7 +38,7 @@ func (w planner) logs(ctx context.Context, topics []string, partitions []int32) 
 	}
 	var there []string
 	for _, topic := range topics {
-		gone := errors.Is(details[topic].Err, kerr.UnknownTopicOrPartition)
+		gone := kafka.Absent(details[topic].Err)
 		switch {
 		case !gone:
 			there = append(there, topic)

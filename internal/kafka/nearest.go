@@ -25,6 +25,12 @@ func (e *UnknownTopicError) Error() string {
 	return fmt.Sprintf("topic %q doesn't exist; 'todoctl topics list' shows those that do", e.Topic)
 }
 
+// Absent tells whether a broker's error about a topic means that there is none of that
+// name. For a name that no topic can have Kafka has an error of its own.
+func Absent(err error) bool {
+	return errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.InvalidTopicException)
+}
+
 // Nearest returns the name of known that is nearest to name, at most two edits
 // (a rune inserted, removed, replaced, or two neighbours swapped) away and fewer
 // than name has runes, or "". Of several the first wins.
@@ -77,7 +83,7 @@ func partitionsOf(ctx context.Context, cl *kgo.Client, topics []string) (map[str
 		}
 		switch err := kerr.ErrorForCode(t.ErrorCode); {
 		case err == nil:
-		case errors.Is(err, kerr.UnknownTopicOrPartition):
+		case Absent(err):
 			return nil, Unknown(ctx, cl, name)
 		default:
 			return nil, fmt.Errorf("read metadata of topic %q: %w", name, err)

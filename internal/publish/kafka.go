@@ -79,8 +79,11 @@ func record(topic string, m Message) *kgo.Record {
 // ClassifyKafka turns an error of the Kafka client for a record into one of the
 // Publisher's contract: it tells a refusal from an outage.
 func ClassifyKafka(err error) error {
+	if errors.Is(err, kerr.InvalidRecord) { // the client passes over the broker's own words
+		return fmt.Errorf("%w: %w (a compacted topic takes no record without a key)", ErrRefused, err)
+	}
 	for _, refused := range []error{
-		kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord, kerr.InvalidTimestamp,
+		kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidTimestamp,
 		kerr.UnsupportedForMessageFormat, kerr.PolicyViolation,
 	} {
 		if errors.Is(err, refused) {

@@ -9,6 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/todoctl/todoctl/internal/kafka"
 )
 
 // A State is what a cluster has.
@@ -99,7 +101,7 @@ func read(ctx context.Context, cl *kgo.Client, names, keys []string) (State, err
 		switch err := kerr.ErrorForCode(t.ErrorCode); {
 		case err == nil:
 			st.Topics[*t.Topic] = topicOf(t)
-		case errors.Is(err, kerr.UnknownTopicOrPartition):
+		case kafka.Absent(err):
 		default:
 			errs = append(errs, fmt.Errorf("read metadata of topic %q: %w", *t.Topic, err))
 		}
