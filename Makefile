@@ -30,7 +30,7 @@ daprd: bin/daprd$(EXE) ## build bin/daprd, the slim Dapr sidecar (minutes the fi
 bin/daprd$(EXE): sidecar/go.mod sidecar/go.sum $(wildcard sidecar/*.go) sidecar/build.sh
 	@GO=$(GO) DAPR_VERSION=$(DAPR_VERSION) sh sidecar/build.sh $@
 
-test: daprd ## run every test, with the real sidecar
+test: daprd ## run every test, with the real sidecar and Apache Kafka
 	@[ -n "$(RACE)" ] || echo "no C compiler ($(CC)): the tests run without the race detector"
 	TODOCTL_DAPRD=$(CURDIR)/bin/daprd$(EXE) $(GO) test $(RACE) $(TESTFLAGS) ./...
 	$(SIDECAR) $(GO) vet ./...

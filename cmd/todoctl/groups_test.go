@@ -27,13 +27,20 @@ func records(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// consume GROUP TOPIC N: joins the group on BROKER, reads N records from the start,
-// commits them and stays, until `leave GROUP`.
+// consume GROUP TOPIC N [server]: joins the group on BROKER, reads N records from the
+// start, commits them and stays, until `leave GROUP`. With server the brokers assign
+// the partitions (KIP-848).
 func consume(ts *testscript.TestScript, _ bool, args []string) {
 	wanted, err := strconv.Atoi(args[2])
 	ts.Check(err)
-	client, err := kafkaClient([]string{ts.Getenv("BROKER")}, kgo.ClientID("reader"), kgo.ConsumerGroup(args[0]),
-		kgo.ConsumeTopics(args[1]), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit())
+	opts := []kgo.Opt{
+		kgo.ClientID("reader"), kgo.ConsumerGroup(args[0]), kgo.ConsumeTopics(args[1]),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit(),
+	}
+	if len(args) > 3 {
+		opts = append(opts, kgo.ServerSideBalancer())
+	}
+	client, err := kafkaClient([]string{ts.Getenv("BROKER")}, opts...)
 	ts.Check(err)
 	ts.Defer(client.Close)
 	ts.Value("members").(map[string]*kgo.Client)[args[0]] = client

@@ -21,6 +21,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/todoctl/todoctl/internal/topics"
+	apache "github.com/todoctl/todoctl/test/kafka"
 )
 
 func TestMain(m *testing.M) {
@@ -34,8 +37,15 @@ func TestScripts(t *testing.T) {
 	if _, err := exec.LookPath("kcat"); err != nil && os.Getenv("CI") != "" {
 		t.Fatal("kcat is not installed")
 	}
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+	params := scriptParams(daprd, nil)
+	params.Dir = "testdata/script"
+	testscript.Run(t, params)
+}
+
+// scriptParams are those of scripts whose command broker gives out the shared node of
+// Apache Kafka or, without one, an in-process broker.
+func scriptParams(daprd string, shared *apache.Cluster) testscript.Params {
+	return testscript.Params{
 		RequireUniqueNames:  true,
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
@@ -43,6 +53,8 @@ func TestScripts(t *testing.T) {
 			env.Values["members"] = make(map[string]*kgo.Client) // of consume, by group
 			env.Values["cluster"] = new(*kfake.Cluster)
 			env.Values["streams"] = make(map[string]*scriptStream)
+			env.Values["kafka"] = shared
+			env.Values["nodes"] = new(*apache.Cluster)
 			env.Setenv("TODOCTL_DAPRD", daprd)
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("BIN", strings.Split(env.Getenv("PATH"), string(os.PathListSeparator))[0])
@@ -52,6 +64,7 @@ func TestScripts(t *testing.T) {
 			"waitfile":  waitFile,
 			"addresses": addresses,
 			"broker":    broker,
+			"kfake":     startKfake,
 			"recreate":  recreate,
 			"squat":     squat,
 			"freeaddr":  freeAddr,
@@ -74,8 +87,14 @@ func TestScripts(t *testing.T) {
 			"listen":      openStream,
 			"heard":       heard,
 			"hangup":      hangUp,
+
+			"nodes":     startNodes,
+			"kill9":     killNode,
+			"restart":   restartNode,
+			"compacted": compacted,
+			"cut":       cut,
 		},
-	})
+	}
 }
 
 // freePorts writes settings under which scripts run side by side.
@@ -168,9 +187,22 @@ func addresses(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("DEV_PID", strconv.Itoa(run.PID))
 }
 
-// broker [N]: starts N empty brokers, or one, in this process and sets BROKER to the
-// first.
-func broker(ts *testscript.TestScript, _ bool, args []string) {
+// broker: sets BROKER to an empty broker and CLUSTER to its cluster's id. Scripts with
+// this command run on both: an in-process broker of their own, and Apache Kafka.
+func broker(ts *testscript.TestScript, _ bool, _ []string) {
+	shared := ts.Value("kafka").(*apache.Cluster)
+	if shared == nil {
+		startKfake(ts, false, nil)
+		return
+	}
+	ts.Check(shared.Clear(context.Background()))
+	ts.Setenv("BROKER", shared.Brokers()[0])
+	ts.Setenv("CLUSTER", apache.ID)
+}
+
+// kfake [N]: starts N empty brokers, or one, in this process, which decline and unwell
+// can have fail, and sets BROKER to the first.
+func startKfake(ts *testscript.TestScript, _ bool, args []string) {
 	n := 1
 	if len(args) > 0 {
 		var err error
@@ -182,6 +214,7 @@ func broker(ts *testscript.TestScript, _ bool, args []string) {
 	*ts.Value("cluster").(**kfake.Cluster) = cluster
 	ts.Defer(cluster.Close)
 	ts.Setenv("BROKER", cluster.ListenAddrs()[0])
+	ts.Setenv("CLUSTER", "kfake")
 }
 
 // recreate TOPIC PARTITIONS: makes the topic anew on BROKER, with other partitions.
@@ -192,7 +225,7 @@ func recreate(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	defer client.Close()
 	admin, ctx := kadm.NewClient(client), context.Background()
-	_, err = admin.DeleteTopic(ctx, args[0])
+	_, err = topics.Delete(ctx, client, []string{args[0]})
 	ts.Check(err)
 	_, err = admin.CreateTopic(ctx, int32(partitions), 1, nil, args[0])
 	ts.Check(err)
