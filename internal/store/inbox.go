@@ -38,6 +38,29 @@ func (s *Store) Handle(ctx context.Context, consumer, eventID string, change *ta
 	return !r.result.Replayed, nil
 }
 
+// Handled returns those of the consumers that have handled an event.
+func (s *Store) Handled(ctx context.Context, eventID string, consumers []string) ([]string, error) {
+	var handled []string
+	queries := make([]query, len(consumers))
+	for i, consumer := range consumers {
+		if err := (receipt{consumer, eventID}).storable(); err != nil {
+			return nil, err
+		}
+		queries[i] = query{
+			sql:  "SELECT consumer FROM inbox WHERE consumer = $1 AND event_id = $2",
+			args: []any{consumer, eventID},
+			row: func(scan scanner) error {
+				var name string
+				err := scan(&name)
+				handled = append(handled, name)
+				return err
+			},
+		}
+	}
+	err := s.read(ctx, "read receipts", queries...)
+	return handled, err
+}
+
 // storable refuses what PostgreSQL can't hold or index.
 func (r receipt) storable() error {
 	for field, text := range map[string]string{"consumer": r.consumer, "event id": r.event} {

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/todoctl/todoctl/internal/task"
 )
 
@@ -109,11 +111,21 @@ func TestHandle(t *testing.T) {
 		if _, err := s.Handle(t.Context(), "a", "bad", &bad); !errors.As(err, &invalid) {
 			t.Errorf("bad change: %v, want an InvalidError", err)
 		}
+		handled, err := s.Handled(t.Context(), "e", []string{"c", "b", "a"})
+		if diff := cmp.Diff([]string{"b", "a"}, handled); diff != "" || err != nil {
+			t.Errorf("handled by, %v (-want +got):\n%s", err, diff)
+		}
+		if handled, err := s.Handled(t.Context(), "bad", []string{"a"}); handled != nil || err != nil {
+			t.Errorf("handled by %v, %v; want none", handled, err)
+		}
 		if !handle(t, s, "a", "bad", nil) {
 			t.Error("an event whose change failed counts as handled")
 		}
 		for _, text := range []string{"", "a\x00b", "\xff", strings.Repeat("x", maxKey+1)} {
 			if _, err := s.Handle(t.Context(), "a", text, nil); !errors.As(err, &invalid) {
+				t.Errorf("event id %.10q: %v, want an InvalidError", text, err)
+			}
+			if _, err := s.Handled(t.Context(), text, []string{"a"}); !errors.As(err, &invalid) {
 				t.Errorf("event id %.10q: %v, want an InvalidError", text, err)
 			}
 			if _, _, err := s.Attempt(t.Context(), text, "e", errors.New("x")); !errors.As(err, &invalid) {
