@@ -9,7 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -35,6 +35,7 @@ type backend struct {
 
 	registry *prometheus.Registry
 	store    *store.Store
+	sidecar  *appSidecar
 	run      stack.Run
 	notes    []string // what the user should know: a port that was taken
 }
@@ -61,11 +62,13 @@ func (b *backend) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := b.openStore(ctx); err != nil {
+	b.store, err = openStore(ctx, b.cfg, b.logs, b.registry, b.life)
+	if err != nil {
 		listener.Close()
 		return err
 	}
-	if err := b.choosePorts(ctx); err != nil {
+	b.run.Database = store.Describe(databaseURL(b.cfg))
+	if err := b.chooseSidecar(ctx); err != nil {
 		listener.Close()
 		return err
 	}
@@ -75,25 +78,26 @@ func (b *backend) start(ctx context.Context) error {
 		return nil
 	}
 	if b.throughDapr() {
-		if err := b.startSidecar(ctx); err != nil {
+		if err := b.sidecar.start(ctx); err != nil {
 			return err
 		}
+		b.run.SidecarPID = b.sidecar.pid
 	}
 	return b.startRelay(ctx)
 }
 
 // announce tells that all answers: the result for people or as JSON, and the file
 // for scripts.
-func (b *backend) announce(text func(io.Writer)) error {
-	if err := b.app.printer().Print("run", b.run, text); err != nil {
+func (a *app) announce(run stack.Run, readyFile string, logs *logs, text func(io.Writer)) error {
+	if err := a.printer().Print("run", run, text); err != nil {
 		return err
 	}
-	if b.options.readyFile != "" {
-		if err := writeReady(b.options.readyFile, b.run); err != nil {
+	if readyFile != "" {
+		if err := writeReady(readyFile, run); err != nil {
 			return fmt.Errorf("write the ready file: %w", err)
 		}
 	}
-	b.logs.ready()
+	logs.ready()
 	return nil
 }
 
@@ -140,16 +144,14 @@ func loopback(addr string) bool {
 	return err == nil && (host == "localhost" || (ip != nil && ip.IsLoopback()))
 }
 
-func (b *backend) openStore(ctx context.Context) error {
-	url := databaseURL(b.cfg)
-	var err error
-	b.store, err = store.Open(ctx, url, store.Options{Log: b.logs.of("store"), Metrics: b.registry})
+// openStore opens the database in use; life closes it.
+func openStore(ctx context.Context, cfg *config.Config, logs *logs, registry *prometheus.Registry, life *lifecycle) (*store.Store, error) {
+	s, err := store.Open(ctx, databaseURL(cfg), store.Options{Log: logs.of("store"), Metrics: registry})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	b.run.Database = store.Describe(url)
-	b.life.started("store", func(context.Context) error { return b.store.Close() })
-	return nil
+	life.started("store", func(context.Context) error { return s.Close() })
+	return s, nil
 }
 
 // databaseURL is the database in use: by default a SQLite file in the data folder.
@@ -163,7 +165,7 @@ func databaseURL(cfg *config.Config) string {
 func (b *backend) serveAPI(ctx context.Context, listener net.Listener) {
 	checks := []server.Check{{Name: "database", Run: b.store.Ping, Required: true}}
 	if b.throughDapr() {
-		checks = append(checks, server.Check{Name: "sidecar", Run: b.sidecarAPI().Ready})
+		checks = append(checks, server.Check{Name: "sidecar", Run: b.sidecar.api().Ready})
 	}
 	options := server.Options{
 		Store: b.store, Checks: checks, Log: b.logs.of("api"), Registry: b.registry, Version: version,
@@ -185,6 +187,31 @@ func (b *backend) publishes() bool {
 	return b.cfg.Bool("dapr-enabled") && (b.cfg.Get("publisher") == "kafka" || b.cfg.Get("sidecar") != "off")
 }
 
+// throughDapr tells whether events go through a sidecar.
+func (b *backend) throughDapr() bool { return b.publishes() && b.cfg.Get("publisher") == "dapr" }
+
+// chooseSidecar settles which sidecar stands beside the API and where.
+func (b *backend) chooseSidecar(ctx context.Context) error {
+	b.sidecar = &appSidecar{
+		app: b.app, cfg: b.cfg, logs: b.logs, log: b.log, life: b.life, brokers: b.brokers,
+		part: apiSidecar, external: runsUnderDapr(b.cfg), appID: b.cfg.Get("app-id"), appAddr: b.run.APIAddr,
+		appToken: b.cfg.Get("app-api-token"), waiting: "events wait in the outbox",
+		httpKey: "dapr-http-port", grpcKey: "dapr-grpc-port",
+	}
+	b.run.DaprHTTPPort, b.run.DaprGRPCPort = b.cfg.Int("dapr-http-port"), b.cfg.Int("dapr-grpc-port")
+	if !b.throughDapr() {
+		return nil
+	}
+	notes, err := b.sidecar.choosePorts(ctx)
+	b.notes = append(b.notes, notes...)
+	b.run.DaprHTTPPort, b.run.DaprGRPCPort = b.sidecar.httpPort, b.sidecar.grpcPort
+	return err
+}
+
+// relayPoll is how often the outbox is looked at when nothing tells of events: those of
+// reminders come from the worker, which may be another process.
+const relayPoll = 250 * time.Millisecond
+
 func (b *backend) startRelay(ctx context.Context) error {
 	publisher, err := b.publisher()
 	if err != nil {
@@ -192,7 +219,7 @@ func (b *backend) startRelay(ctx context.Context) error {
 	}
 	log := b.logs.of("relay")
 	relay := publish.NewRelay(publish.RelayOptions{
-		Outbox: b.store, Publisher: publisher, Wake: b.store.Changed(), Log: log, Metrics: b.registry,
+		Outbox: b.store, Publisher: publisher, Wake: b.store.Changed(), PollMax: relayPoll, Log: log, Metrics: b.registry,
 		Published: func(topic string, events []task.Event) { logPublished(log, topic, events) },
 	})
 	b.life.run(ctx, "relay", relay.Run)
@@ -209,11 +236,7 @@ func (b *backend) publisher() (publish.Publisher, error) {
 		b.life.started("Kafka client", func(context.Context) error { client.Close(); return nil })
 		return publish.NewKafka(client), nil
 	}
-	dapr, err := publish.NewDapr(publish.DaprOptions{
-		GRPCAddr: net.JoinHostPort("127.0.0.1", strconv.Itoa(b.run.DaprGRPCPort)),
-		APIToken: b.cfg.Get("dapr-api-token"),
-		PubSub:   b.cfg.Get("pubsub"),
-	})
+	dapr, err := b.sidecar.publisher()
 	if err != nil {
 		return nil, err
 	}

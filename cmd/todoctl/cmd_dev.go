@@ -17,16 +17,28 @@ import (
 )
 
 // A devRun is one run of `todoctl dev`: a backend, with a broker of its own before
-// it.
-type devRun struct{ backend }
+// it and the reminder worker beside it.
+type devRun struct {
+	backend
+	asked    devOptions
+	reminder *workerRun // nil for none
+}
+
+// devOptions are what dev is told beside the settings.
+type devOptions struct {
+	backend  backendOptions
+	worker   workerOptions
+	noWorker bool
+}
 
 func (a *app) devCommand() *cobra.Command {
-	var f backendOptions
+	var f devOptions
 	var ephemeral bool
 	cmd := &cobra.Command{
-		Use: "dev", Short: "Run the whole stack in this terminal: broker, sidecar, API",
+		Use: "dev", Short: "Run the whole stack in this terminal: broker, sidecars, API, worker",
 		Long: `Run the whole stack in this terminal, without Docker: an embedded Kafka broker that
-keeps its data on disk, the topics, SQLite, a real Dapr sidecar and the task API.
+keeps its data on disk, the topics, SQLite, the task API and the reminder worker, each
+under a real Dapr sidecar.
 
 The broker is a development broker: one node, one copy. State lives in the data
 folder; two stacks in different folders run side by side. A default port that is
@@ -37,6 +49,9 @@ data folder.`,
   todoctl dev --brokers kafka:9092 --database postgres://todo:todo@127.0.0.1/todo`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.worker.check(); err != nil {
+				return err
+			}
 			cfg, err := a.loadOwn(cmd)
 			if err != nil {
 				return err
@@ -47,14 +62,16 @@ data folder.`,
 			return a.runDev(cmd.Context(), cfg, f)
 		},
 	}
-	backendFlags(cmd, &f)
-	settingFlags(cmd, "brokers", "broker-addr")
+	backendFlags(cmd, &f.backend)
+	settingFlags(cmd, "brokers", "broker-addr", "worker-addr", "worker-dapr-http-port", "worker-dapr-grpc-port")
+	workerFlags(cmd, &f.worker)
+	cmd.Flags().BoolVar(&f.noWorker, "no-worker", false, "leave out the reminder worker")
 	cmd.Flags().BoolVar(&ephemeral, "ephemeral", false, "keep everything in a folder that is removed at the end")
 	return exits(cmd, commonExits+"\n  Stopped by Ctrl-C or SIGTERM it ends with 0 when all was stopped cleanly.")
 }
 
 // runEphemeral runs the stack in a folder of its own and removes that afterwards.
-func (a *app) runEphemeral(ctx context.Context, cfg *config.Config, f backendOptions) (err error) {
+func (a *app) runEphemeral(ctx context.Context, cfg *config.Config, f devOptions) (err error) {
 	if cfg.Chosen("data-dir") {
 		return usagef("--ephemeral has a folder of its own: leave out --data-dir")
 	}
@@ -66,7 +83,7 @@ func (a *app) runEphemeral(ctx context.Context, cfg *config.Config, f backendOpt
 	return a.runDev(ctx, cfg.With("data-dir", dir, "--ephemeral"), f)
 }
 
-func (a *app) runDev(ctx context.Context, cfg *config.Config, f backendOptions) (err error) {
+func (a *app) runDev(ctx context.Context, cfg *config.Config, f devOptions) (err error) {
 	if cfg, err = withDataDir(cfg); err != nil {
 		return err
 	}
@@ -75,8 +92,8 @@ func (a *app) runDev(ctx context.Context, cfg *config.Config, f backendOptions) 
 		return err
 	}
 	logs := a.logs(cfg)
-	d := &devRun{backend{
-		app: a, cfg: cfg, logs: logs, log: logs.of("dev"), life: newLifecycle(logs.of("dev")), options: f,
+	d := &devRun{asked: f, backend: backend{
+		app: a, cfg: cfg, logs: logs, log: logs.of("dev"), life: newLifecycle(logs.of("dev")), options: f.backend,
 	}}
 	d.life.started("lock of the data folder", func(context.Context) error { return lock.Unlock() })
 	defer func() { err = errors.Join(err, d.life.stop(ctx)) }()
@@ -99,7 +116,24 @@ func (d *devRun) start(ctx context.Context) error {
 	if err := d.setUpTopics(ctx); err != nil {
 		return err
 	}
-	return d.backend.start(ctx)
+	if err := d.backend.start(ctx); err != nil {
+		return err
+	}
+	return d.startWorker(ctx)
+}
+
+// startWorker starts the reminder worker, unless there are no events for it.
+func (d *devRun) startWorker(ctx context.Context) error {
+	if d.asked.noWorker || !d.throughDapr() {
+		return nil
+	}
+	d.reminder = &workerRun{
+		app: d.app, cfg: d.cfg, logs: d.logs, log: d.logs.of("worker"), life: d.life, brokers: d.brokers,
+		store: d.store, registry: d.registry, options: d.asked.worker, run: &d.run,
+	}
+	err := d.reminder.start(ctx)
+	d.notes = append(d.notes, d.reminder.notes...)
+	return err
 }
 
 func (d *devRun) startBroker(ctx context.Context) error {
@@ -147,7 +181,7 @@ func (d *devRun) announceDev() error {
 		return err
 	}
 	d.life.started("run.json", func(context.Context) error { return stack.RemoveRun(dir) })
-	return d.announce(d.list)
+	return d.app.announce(d.run, d.asked.backend.readyFile, d.logs, d.list)
 }
 
 func (d *devRun) list(w io.Writer) {
@@ -163,10 +197,15 @@ func (d *devRun) list(w io.Writer) {
 	if d.throughDapr() {
 		sidecar = fmt.Sprintf("http://127.0.0.1:%d  gRPC 127.0.0.1:%d", d.run.DaprHTTPPort, d.run.DaprGRPCPort)
 	}
+	worker := "off"
+	if d.reminder != nil {
+		worker = fmt.Sprintf("http://%s  sidecar http://127.0.0.1:%d  gRPC 127.0.0.1:%d", d.run.WorkerAddr, d.run.WorkerDaprHTTPPort, d.run.WorkerDaprGRPCPort)
+	}
 	p.Fields(w, [][2]string{
 		{"task API", "http://" + d.run.APIAddr + "  docs at /docs"},
 		{"broker", broker},
 		{"sidecar", sidecar},
+		{"worker", worker},
 		{"database", d.run.Database},
 		{"data", d.cfg.Get("data-dir")},
 	})

@@ -65,7 +65,7 @@ func (a *app) runServe(cmd *cobra.Command, f backendOptions) (err error) {
 	if err := b.start(ctx); err != nil {
 		return orCleanEnd(ctx, err)
 	}
-	if err := b.announce(b.list); err != nil {
+	if err := a.announce(b.run, f.readyFile, logs, b.list); err != nil {
 		return err
 	}
 	return b.life.wait(ctx)

@@ -31,7 +31,7 @@ func (a *app) logs(cfg *config.Config) *logs {
 // of is the logger of one part of the stack.
 func (l *logs) of(part string) *slog.Logger {
 	var level slog.Leveler = l.level
-	if part == "sidecar" {
+	if part == apiSidecar || part == workerSidecar {
 		level = l.sidecar
 	}
 	return slog.New(ui.AtLevel(level, l.handler)).With(ui.PartKey, part)

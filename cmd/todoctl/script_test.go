@@ -79,6 +79,8 @@ func scriptParams(daprd string, shared *apache.Cluster) testscript.Params {
 			"decline":   decline,
 			"unwell":    unwell,
 			"reads":     reads,
+			"soon":      soon,
+			"shows":     shows,
 
 			"topic":       makeTopic,
 			"oddrecords":  oddRecords,
@@ -103,6 +105,9 @@ func freePorts(path string) error {
 broker-addr: 127.0.0.1:0
 dapr-http-port: 0
 dapr-grpc-port: 0
+worker-addr: 127.0.0.1:0
+worker-dapr-http-port: 0
+worker-dapr-grpc-port: 0
 `), 0o600)
 }
 
@@ -163,8 +168,15 @@ func waitFile(ts *testscript.TestScript, _ bool, args []string) {
 	poll(ts, args[0], func() bool { _, err := os.Stat(path); return err == nil })
 }
 
-// addresses [FILE]: sets API, BROKER, DAPR_PORT, GRPC_PORT, SIDECAR_PID and DEV_PID
-// from run.json or a ready file.
+// soon VAR DURATION: sets VAR to the time that is so far ahead.
+func soon(ts *testscript.TestScript, _ bool, args []string) {
+	ahead, err := time.ParseDuration(args[1])
+	ts.Check(err)
+	ts.Setenv(args[0], time.Now().Add(ahead).UTC().Format(time.RFC3339Nano))
+}
+
+// addresses [FILE]: sets API, BROKER, DAPR_PORT, GRPC_PORT, SIDECAR_PID, DEV_PID, WORKER
+// and WORKER_SIDECAR_PID from run.json or a ready file.
 func addresses(ts *testscript.TestScript, _ bool, args []string) {
 	file := ".todoctl/run.json"
 	if len(args) > 0 {
@@ -177,6 +189,8 @@ func addresses(ts *testscript.TestScript, _ bool, args []string) {
 		GRPC    int      `json:"dapr_grpc_port"`
 		Sidecar int      `json:"sidecar_pid"`
 		PID     int      `json:"pid"`
+		Worker  string   `json:"worker_addr"`
+		Beside  int      `json:"worker_sidecar_pid"`
 	}
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(file)), &run))
 	ts.Setenv("API", "http://"+run.API)
@@ -184,6 +198,8 @@ func addresses(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("DAPR_PORT", strconv.Itoa(run.HTTP))
 	ts.Setenv("GRPC_PORT", strconv.Itoa(run.GRPC))
 	ts.Setenv("SIDECAR_PID", strconv.Itoa(run.Sidecar))
+	ts.Setenv("WORKER", "http://"+run.Worker)
+	ts.Setenv("WORKER_SIDECAR_PID", strconv.Itoa(run.Beside))
 	ts.Setenv("DEV_PID", strconv.Itoa(run.PID))
 }
 
@@ -260,6 +276,18 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 	poll(ts, args[0]+" from "+strings.Join(args[1:], " "), func() bool {
 		_ = ts.Exec(args[1], args[2:]...)
 		return strings.Contains(ts.ReadFile("stdout"), args[0])
+	})
+}
+
+// shows URL TEXT: until a page has the text.
+func shows(ts *testscript.TestScript, _ bool, args []string) {
+	poll(ts, args[1]+" at "+args[0], func() bool {
+		resp, err := http.Get(args[0])
+		ts.Check(err)
+		defer resp.Body.Close()
+		page, err := io.ReadAll(resp.Body)
+		ts.Check(err)
+		return strings.Contains(string(page), args[1])
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -14,10 +15,15 @@ import (
 	components "github.com/todoctl/todoctl/dapr-components"
 	"github.com/todoctl/todoctl/internal/config"
 	"github.com/todoctl/todoctl/internal/kafka"
+	"github.com/todoctl/todoctl/internal/publish"
 	"github.com/todoctl/todoctl/internal/stack"
 )
 
 const (
+	// The sidecars' names in the log and their folders in the data folder.
+	apiSidecar    = "sidecar"
+	workerSidecar = "worker-sidecar"
+
 	// retrySidecar is how long to wait before a sidecar is started again that could
 	// not start because its broker is away.
 	retrySidecar = 3 * time.Second
@@ -27,84 +33,106 @@ const (
 	externalWait = 30 * time.Second
 )
 
-// throughDapr tells whether events go through a sidecar.
-func (b *backend) throughDapr() bool { return b.publishes() && b.cfg.Get("publisher") == "dapr" }
+// An appSidecar is the daprd that stands beside the task API or the worker: one that is
+// there already or one of our own.
+type appSidecar struct {
+	app     *app
+	cfg     *config.Config
+	logs    *logs
+	log     *slog.Logger
+	life    *lifecycle
+	brokers []string
 
-// external tells whether the sidecar is somebody else's: dapr run and Kubernetes
-// say where it is in DAPR_HTTP_PORT.
-func (b *backend) external() bool {
-	mode := b.cfg.Get("sidecar")
-	return mode == "external" || (mode == "auto" && b.cfg.Source("dapr-http-port") == "DAPR_HTTP_PORT")
+	part     string // its name in the log and in the data folder
+	external bool   // somebody else's: dapr run and Kubernetes say where it is
+	appID    string
+	appAddr  string // where it finds the app
+	appToken string // what it shows to the app
+	waiting  string // what is told while it is away
+
+	httpKey, grpcKey   string // the settings of its ports
+	httpPort, grpcPort int    // once choosePorts has settled them
+	pid                int    // of the first start, 0 for none
 }
 
-// choosePorts settles where the sidecar answers, before it is started.
-func (b *backend) choosePorts(ctx context.Context) error {
-	for key, port := range map[string]*int{"dapr-http-port": &b.run.DaprHTTPPort, "dapr-grpc-port": &b.run.DaprGRPCPort} {
-		*port = b.cfg.Int(key)
-		if !b.throughDapr() || b.external() {
+// runsUnderDapr tells whether the sidecar is somebody else's: dapr run and Kubernetes
+// say where it is in DAPR_HTTP_PORT.
+func runsUnderDapr(cfg *config.Config) bool {
+	mode := cfg.Get("sidecar")
+	return mode == "external" || (mode == "auto" && cfg.Source("dapr-http-port") == "DAPR_HTTP_PORT")
+}
+
+// choosePorts settles where the sidecar answers, before it is started, and notes what
+// the user should know.
+func (s *appSidecar) choosePorts(ctx context.Context) (notes []string, err error) {
+	for key, port := range map[string]*int{s.httpKey: &s.httpPort, s.grpcKey: &s.grpcPort} {
+		*port = s.cfg.Int(key)
+		if s.external {
 			continue
 		}
-		picked, note, err := stack.PickPort(ctx, *port, b.cfg.Chosen(key))
+		picked, note, err := stack.PickPort(ctx, *port, s.cfg.Chosen(key))
 		if err != nil {
-			return fmt.Errorf("sidecar: %w", err)
+			return nil, fmt.Errorf("%s: %w", s.part, err)
 		}
-		b.note(note)
+		if note != "" {
+			notes = append(notes, note)
+		}
 		*port = picked
 	}
-	return nil
+	return notes, nil
 }
 
-func (b *backend) sidecarAPI() stack.Endpoint {
+func (s *appSidecar) api() stack.Endpoint {
 	return stack.Endpoint{
-		Addr:  net.JoinHostPort("127.0.0.1", strconv.Itoa(b.run.DaprHTTPPort)),
-		Token: b.cfg.Get("dapr-api-token"),
+		Addr:  net.JoinHostPort("127.0.0.1", strconv.Itoa(s.httpPort)),
+		Token: s.cfg.Get("dapr-api-token"),
 	}
 }
 
-// startSidecar attaches to the sidecar that is there, or starts one and keeps it
+// start attaches to the sidecar that is there, or starts one and keeps it
 // running.
-func (b *backend) startSidecar(ctx context.Context) error {
-	if b.external() {
-		b.life.run(ctx, "sidecar check", b.watchExternal)
+func (s *appSidecar) start(ctx context.Context) error {
+	if s.external {
+		s.life.run(ctx, s.part+" check", s.watchExternal)
 		return nil
 	}
-	options, err := b.sidecarOptions()
+	options, err := s.options()
 	if err != nil {
 		return err
 	}
-	sidecar, err := b.launch(ctx, options)
+	sidecar, err := s.launch(ctx, options)
 	if err == nil {
-		b.run.SidecarPID = sidecar.PID()
-	} else if !b.brokerAway(ctx) {
+		s.pid = sidecar.PID()
+	} else if !s.brokerAway(ctx) {
 		return err
 	}
-	b.life.run(ctx, "sidecar", func(ctx context.Context) error { return b.keepSidecar(ctx, sidecar, options) })
+	s.life.run(ctx, s.part, func(ctx context.Context) error { return s.keep(ctx, sidecar, options) })
 	return nil
 }
 
 // watchExternal says once whether the sidecar is there and has the pubsub. Events
-// wait in the outbox until it has.
-func (b *backend) watchExternal(ctx context.Context) error {
+// wait until it has.
+func (s *appSidecar) watchExternal(ctx context.Context) error {
 	_, metadata, err := stack.Attach(ctx, stack.AttachOptions{
-		HTTPPort: b.run.DaprHTTPPort, APIToken: b.cfg.Get("dapr-api-token"), Wait: externalWait,
+		HTTPPort: s.httpPort, APIToken: s.cfg.Get("dapr-api-token"), Wait: externalWait,
 	})
 	if err == nil {
-		err = stack.CheckPubsub(metadata, b.cfg.Get("pubsub"))
+		err = stack.CheckPubsub(metadata, s.cfg.Get("pubsub"))
 	}
 	if err == nil {
-		b.log.Info("attached to the sidecar", "version", metadata.Version, "app_id", metadata.AppID)
+		s.log.Info("attached to the sidecar", "version", metadata.Version, "app_id", metadata.AppID)
 	} else if ctx.Err() == nil {
-		b.log.Warn("no sidecar to publish through: events wait in the outbox", "err", err)
+		s.log.Warn("no sidecar: "+s.waiting, "err", err) //nolint:sloglint // one of two constants
 	}
 	<-ctx.Done()
 	return nil
 }
 
-// keepSidecar keeps a sidecar running until ctx ends. While the broker is away
+// keep keeps a sidecar running until ctx ends. While the broker is away
 // daprd can't start at all (Dapr exits when a component fails to load), so it is
 // tried again; any other failure ends the stack. sidecar is nil when the first
 // start failed.
-func (b *backend) keepSidecar(ctx context.Context, sidecar *stack.Sidecar, options stack.SidecarOptions) error {
+func (s *appSidecar) keep(ctx context.Context, sidecar *stack.Sidecar, options stack.SidecarOptions) error {
 	for {
 		if sidecar != nil {
 			select {
@@ -112,25 +140,25 @@ func (b *backend) keepSidecar(ctx context.Context, sidecar *stack.Sidecar, optio
 				return sidecar.Stop(context.WithoutCancel(ctx))
 			case <-sidecar.Done():
 			}
-			if err := sidecar.Err(); !b.brokerAway(ctx) {
+			if err := sidecar.Err(); !s.brokerAway(ctx) {
 				return err
 			}
 		}
-		b.log.Error("the broker is away, so the sidecar can't start: events wait in the outbox", "brokers", b.brokers)
+		s.log.Error("the broker is away, so the sidecar can't start: "+s.waiting, "brokers", s.brokers) //nolint:sloglint // one of two constants
 		var err error
-		if sidecar, err = b.relaunch(ctx, options); err != nil {
+		if sidecar, err = s.relaunch(ctx, options); err != nil {
 			return err
 		}
 		if sidecar == nil {
 			return nil
 		}
-		b.log.Info("sidecar is ready")
+		s.log.Info("sidecar is ready")
 	}
 }
 
 // relaunch tries to start the sidecar for as long as the broker is away; nil is for
 // the end of ctx.
-func (b *backend) relaunch(ctx context.Context, options stack.SidecarOptions) (*stack.Sidecar, error) {
+func (s *appSidecar) relaunch(ctx context.Context, options stack.SidecarOptions) (*stack.Sidecar, error) {
 	tick := time.NewTicker(retrySidecar)
 	defer tick.Stop()
 	for {
@@ -139,14 +167,14 @@ func (b *backend) relaunch(ctx context.Context, options stack.SidecarOptions) (*
 			return nil, nil
 		case <-tick.C:
 		}
-		if b.brokerAway(ctx) {
+		if s.brokerAway(ctx) {
 			continue
 		}
-		sidecar, err := b.launch(ctx, options)
+		sidecar, err := s.launch(ctx, options)
 		if err == nil || ctx.Err() != nil {
 			return sidecar, nil
 		}
-		if !b.brokerAway(ctx) {
+		if !s.brokerAway(ctx) {
 			return nil, err
 		}
 	}
@@ -154,23 +182,23 @@ func (b *backend) relaunch(ctx context.Context, options stack.SidecarOptions) (*
 
 // launch starts a sidecar; one that failed is started once more, since what was
 // away may be back by the time that it is asked.
-func (b *backend) launch(ctx context.Context, options stack.SidecarOptions) (*stack.Sidecar, error) {
-	sidecar, err := b.tryLaunch(ctx, options)
-	if err == nil || ctx.Err() != nil || b.brokerAway(ctx) {
+func (s *appSidecar) launch(ctx context.Context, options stack.SidecarOptions) (*stack.Sidecar, error) {
+	sidecar, err := s.tryLaunch(ctx, options)
+	if err == nil || ctx.Err() != nil || s.brokerAway(ctx) {
 		return sidecar, err
 	}
-	return b.tryLaunch(ctx, options)
+	return s.tryLaunch(ctx, options)
 }
 
 // tryLaunch starts a sidecar and sees to it that it has the pubsub.
-func (b *backend) tryLaunch(ctx context.Context, options stack.SidecarOptions) (*stack.Sidecar, error) {
+func (s *appSidecar) tryLaunch(ctx context.Context, options stack.SidecarOptions) (*stack.Sidecar, error) {
 	sidecar, err := stack.StartSidecar(ctx, options)
 	if err != nil {
 		return nil, err
 	}
 	metadata, err := sidecar.Metadata(ctx)
 	if err == nil {
-		err = stack.CheckPubsub(metadata, b.cfg.Get("pubsub"))
+		err = stack.CheckPubsub(metadata, s.cfg.Get("pubsub"))
 	}
 	if err != nil {
 		return nil, errors.Join(err, sidecar.Stop(context.WithoutCancel(ctx)))
@@ -180,8 +208,8 @@ func (b *backend) tryLaunch(ctx context.Context, options stack.SidecarOptions) (
 
 // brokerAway tells whether no broker answers: the usual reason for a sidecar that
 // doesn't start.
-func (b *backend) brokerAway(ctx context.Context) bool {
-	client, err := kafkaClient(b.brokers)
+func (s *appSidecar) brokerAway(ctx context.Context) bool {
+	client, err := kafkaClient(s.brokers)
 	if err != nil {
 		return false
 	}
@@ -189,21 +217,21 @@ func (b *backend) brokerAway(ctx context.Context) bool {
 	return kafka.Reach(ctx, client, 2*time.Second) != nil
 }
 
-func (b *backend) sidecarOptions() (stack.SidecarOptions, error) {
-	daprd, err := b.app.findDaprd(b.cfg)
+func (s *appSidecar) options() (stack.SidecarOptions, error) {
+	daprd, err := s.app.findDaprd(s.cfg)
 	if err != nil {
 		return stack.SidecarOptions{}, err
 	}
-	dir := filepath.Join(b.cfg.Get("data-dir"), "sidecar")
+	dir := filepath.Join(s.cfg.Get("data-dir"), s.part)
 	resources := filepath.Join(dir, "resources")
-	sources, err := resourceSources(b.cfg)
+	sources, err := resourceSources(s.cfg)
 	if err != nil {
 		return stack.SidecarOptions{}, err
 	}
-	if _, err := stack.WriteResources(stack.ResourceOptions{Sources: sources, Dir: resources, Brokers: b.brokers}); err != nil {
+	if _, err := stack.WriteResources(stack.ResourceOptions{Sources: sources, Dir: resources, Brokers: s.brokers}); err != nil {
 		return stack.SidecarOptions{}, err
 	}
-	_, port, err := net.SplitHostPort(b.run.APIAddr)
+	_, port, err := net.SplitHostPort(s.appAddr)
 	if err != nil {
 		return stack.SidecarOptions{}, err
 	}
@@ -212,12 +240,29 @@ func (b *backend) sidecarOptions() (stack.SidecarOptions, error) {
 		return stack.SidecarOptions{}, err
 	}
 	return stack.SidecarOptions{
-		Daprd: daprd, AppID: b.cfg.Get("app-id"), AppPort: appPort,
-		HTTPPort: b.run.DaprHTTPPort, GRPCPort: b.run.DaprGRPCPort, MetricsPort: b.cfg.Int("metrics-port"),
-		ResourcesPath: []string{resources}, ConfigFile: b.cfg.Get("dapr-config"), LogLevel: b.cfg.Get("log-level"),
-		APIToken: b.cfg.Get("dapr-api-token"), AppAPIToken: b.cfg.Get("app-api-token"),
-		Env: b.app.environ, Dir: dir, AppCommand: "todoctl", Log: b.logs.of("sidecar"),
+		Daprd: daprd, AppID: s.appID, AppPort: appPort,
+		HTTPPort: s.httpPort, GRPCPort: s.grpcPort, MetricsPort: s.metricsPort(),
+		ResourcesPath: []string{resources}, ConfigFile: s.cfg.Get("dapr-config"), LogLevel: s.cfg.Get("log-level"),
+		APIToken: s.cfg.Get("dapr-api-token"), AppAPIToken: s.appToken,
+		Env: s.app.environ, Dir: dir, AppCommand: "todoctl", Log: s.logs.of(s.part),
 	}, nil
+}
+
+// publisher publishes through the sidecar; it connects when it is used.
+func (s *appSidecar) publisher() (*publish.Dapr, error) {
+	return publish.NewDapr(publish.DaprOptions{
+		GRPCAddr: net.JoinHostPort("127.0.0.1", strconv.Itoa(s.grpcPort)),
+		APIToken: s.cfg.Get("dapr-api-token"),
+		PubSub:   s.cfg.Get("pubsub"),
+	})
+}
+
+// metricsPort is that of the setting for the task API's sidecar only: two can't share it.
+func (s *appSidecar) metricsPort() int {
+	if s.part != apiSidecar {
+		return 0
+	}
+	return s.cfg.Int("metrics-port")
 }
 
 // resourceSources are the folders of component files: those that were named, else

@@ -88,12 +88,12 @@ func (c *Config) Validate() error {
 	bad := func(key, want string) {
 		errs = append(errs, fmt.Errorf("%s %q (from %s): must be %s", key, c.Get(key), c.Source(key), want))
 	}
-	for _, key := range []string{"dapr-http-port", "dapr-grpc-port", "metrics-port"} {
+	for _, key := range []string{"dapr-http-port", "dapr-grpc-port", "worker-dapr-http-port", "worker-dapr-grpc-port", "metrics-port"} {
 		if n, err := strconv.Atoi(c.Get(key)); err != nil || n < 0 || n > 65535 {
 			bad(key, "a port, 0 to 65535")
 		}
 	}
-	for _, key := range []string{"api-addr", "broker-addr"} {
+	for _, key := range []string{"api-addr", "broker-addr", "worker-addr"} {
 		if !isAddress(c.Get(key)) {
 			bad(key, "an address such as 127.0.0.1:8001")
 		}

@@ -132,15 +132,15 @@ func TestWriteResourcesBadYAML(t *testing.T) {
 	}
 }
 
-// The default resources are one component, with nothing that loses events; those
-// of alternatives/ stand apart.
+// The default resources are one component and what the worker needs, with nothing that
+// loses events; those of alternatives/ stand apart.
 func TestEmbeddedResources(t *testing.T) {
 	dir := t.TempDir()
 	names, err := WriteResources(ResourceOptions{Sources: []fs.FS{components.Files}, Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"pubsub-kafka.yaml"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"pubsub-kafka.yaml", "resiliency.yaml", "subscriptions.yaml"}, names); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
 	}
 	if readTestFile(t, filepath.Join(dir, "pubsub-kafka.yaml")) != readTestFile(t, "../../dapr-components/pubsub-kafka.yaml") {

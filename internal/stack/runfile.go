@@ -30,8 +30,15 @@ type Run struct {
 	DaprGRPCPort int      `json:"dapr_grpc_port"`
 	SidecarPID   int      `json:"sidecar_pid"` // at the start; APP-ID.pid follows restarts
 	Pubsub       string   `json:"pubsub"`
-	Database     string   `json:"database"` // a path or URL, without any password
-	DataDir      string   `json:"data_dir"` // absolute
+
+	// Of the reminder worker; empty where none runs.
+	WorkerAddr         string `json:"worker_addr,omitempty"`
+	WorkerDaprHTTPPort int    `json:"worker_dapr_http_port,omitempty"`
+	WorkerDaprGRPCPort int    `json:"worker_dapr_grpc_port,omitempty"`
+	WorkerSidecarPID   int    `json:"worker_sidecar_pid,omitempty"`
+
+	Database string `json:"database"` // a path or URL, without any password
+	DataDir  string `json:"data_dir"` // absolute
 }
 
 func runPath(dir string) string { return filepath.Join(dir, "run.json") }

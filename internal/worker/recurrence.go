@@ -28,6 +28,6 @@ func (w *Worker) recur(ctx context.Context, e event) (result string, err error) 
 	if !fresh {
 		return resultRepeated, nil
 	}
-	w.log.Info("next task of the series", "task_id", completed.ID, "event_id", e.id)
+	w.log.Info("task of a series completed: its next one is there", "task_id", completed.ID, "event_id", e.id)
 	return resultHandled, nil
 }
