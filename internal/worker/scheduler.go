@@ -16,7 +16,8 @@ const (
 	// no other writer waits long.
 	claimBatch = 500
 
-	// claimPause is for what another replica or a change holds at the moment.
+	// claimPause is for what another replica or a change holds at the moment, and lets
+	// other writers in between two full claims.
 	claimPause = 10 * time.Millisecond
 
 	// maxReported bounds the log lines of the reminders that one claim missed.
@@ -102,7 +103,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 func (s *Scheduler) until(c Claimed) time.Duration {
 	switch {
 	case c.Sent+len(c.Missed) >= claimBatch:
-		return 0
+		return claimPause
 	case c.Next.IsZero():
 		return s.o.Poll
 	default:

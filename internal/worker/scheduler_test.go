@@ -75,7 +75,7 @@ func TestSchedulerWakesInTime(t *testing.T) {
 		"none: polls":            {nil, ms(0, 250, 500, 750, 1000)},
 		"at the next one's time": {[]func(time.Time) (Claimed, error){next(100*time.Millisecond, 0)}, ms(0, 100, 350, 600, 850)},
 		"far ahead: polls":       {[]func(time.Time) (Claimed, error){next(time.Hour, 0)}, ms(0, 250, 500, 750, 1000)},
-		"full: at once":          {[]func(time.Time) (Claimed, error){next(-time.Second, claimBatch), next(-time.Second, claimBatch)}, ms(0, 0, 0, 250, 500, 750, 1000)},
+		"full: soon":             {[]func(time.Time) (Claimed, error){next(-time.Second, claimBatch), next(-time.Second, claimBatch)}, ms(0, 10, 20, 270, 520, 770)},
 		"held by another":        {[]func(time.Time) (Claimed, error){next(-time.Second, 0), next(-time.Second, 1)}, ms(0, 10, 20, 270, 520, 770)},
 	} {
 		if got, _ := runScheduler(t, nil, tt.answers...); cmp.Diff(tt.want, got) != "" {
