@@ -288,7 +288,7 @@ func TestAssignmentOfConsumerProtocol(t *testing.T) {
 	d := describe(t, cl, "g")[0]
 	equal(t, []any{d.Balancer, d.Members[0].Partitions, d.TotalLag}, []any{"uniform", 1, int64(1)})
 	p := d.Partitions[0]
-	equal(t, []string{p.MemberID, p.InstanceID, p.ClientID, p.Host}, []string{"m", "i", "c", "/10.0.0.1"})
+	equal(t, []string{p.MemberID, p.InstanceID, p.ClientID, p.Host}, []string{"m", "i", "c", "10.0.0.1"})
 }
 
 func TestUnknownGroups(t *testing.T) {
