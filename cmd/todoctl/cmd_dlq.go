@@ -38,17 +38,15 @@ func (a *app) onDLQ(cmd *cobra.Command, topics []string, do func(ctx context.Con
 	if err != nil {
 		return err
 	}
-	client, err := cluster(cmd.Context(), cfg.List("brokers"))
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	if len(topics) == 0 {
-		if topics, err = dlq.Topics(cmd.Context(), client); err != nil {
-			return err
+	return onClusterOf(cmd, cfg, func(ctx context.Context, client *kgo.Client) error {
+		if len(topics) == 0 {
+			var err error
+			if topics, err = dlq.Topics(ctx, client); err != nil {
+				return err
+			}
 		}
-	}
-	return do(cmd.Context(), client, cfg, distinct(topics))
+		return do(ctx, client, cfg, distinct(topics))
+	})
 }
 
 // letterFlags say which dead letters are meant.
@@ -70,6 +68,14 @@ func (f *letterFlags) add(a *app, cmd *cobra.Command) {
 }
 
 func (f *letterFlags) given() bool { return f.filter.given() || len(f.reasons)+len(f.ids) > 0 }
+
+// need refuses a command that would change letters and neither says which nor all.
+func (f *letterFlags) need(all bool) error {
+	if all || f.given() {
+		return nil
+	}
+	return usagef("say which dead letters: --reason, --type, --since, --id or another filter, or --all; 'todoctl dlq list' shows them")
+}
 
 // selection is what the flags say; for tellFailures also its condition.
 func (f *letterFlags) selection() (dlq.Selection, *kafka.Where, error) {

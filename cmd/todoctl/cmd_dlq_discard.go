@@ -38,11 +38,11 @@ Each is written as a line of JSON to dlq-audit.jsonl in the data folder first, w
   todoctl dlq discard --id task-events-dlq[1]@42 --because "the task is gone"`,
 		ValidArgsFunction: a.completeDLQ,
 		RunE: func(cmd *cobra.Command, topics []string) error {
-			switch {
-			case strings.TrimSpace(f.because) == "":
+			if strings.TrimSpace(f.because) == "" {
 				return usagef(`say why they are discarded: --because "a test wrote them"`)
-			case !f.given() && !f.all:
-				return usagef("say which dead letters: --reason, --type, --since, --id or another filter, or --all; 'todoctl dlq list' shows them")
+			}
+			if err := f.need(f.all); err != nil {
+				return err
 			}
 			return a.onDLQ(cmd, topics, func(ctx context.Context, client *kgo.Client, cfg *config.Config, topics []string) error {
 				return a.runDLQDiscard(ctx, client, cfg, topics, f)

@@ -84,8 +84,6 @@ With --edit the payload of a single letter is opened in $VISUAL or $EDITOR first
 
 func (f redriveFlags) check() error {
 	switch {
-	case !f.given() && !f.all:
-		return usagef("say which dead letters: --reason, --type, --since, --id or another filter, or --all; 'todoctl dlq list' shows them")
 	case f.rate < 0:
 		return usagef("--rate %v: must be a number of events a second, or 0 for no limit", f.rate)
 	case f.maxRedrives < 1:
@@ -97,7 +95,7 @@ func (f redriveFlags) check() error {
 	case f.edit && f.dryRun:
 		return usagef("--edit and --dry-run: give one")
 	}
-	return nil
+	return f.need(f.all)
 }
 
 // dlqRedrive is the result of redrive.

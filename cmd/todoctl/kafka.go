@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/todoctl/todoctl/internal/config"
 	"github.com/todoctl/todoctl/internal/kafka"
 )
 
@@ -36,6 +37,11 @@ func (a *app) onCluster(cmd *cobra.Command, do func(context.Context, *kgo.Client
 	if err != nil {
 		return err
 	}
+	return onClusterOf(cmd, cfg, do)
+}
+
+// onClusterOf is onCluster for a command that reads its other settings too.
+func onClusterOf(cmd *cobra.Command, cfg *config.Config, do func(context.Context, *kgo.Client) error) error {
 	client, err := cluster(cmd.Context(), cfg.List("brokers"))
 	if err != nil {
 		return err
