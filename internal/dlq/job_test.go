@@ -265,6 +265,30 @@ func TestInterruption(t *testing.T) {
 	}
 }
 
+// Ctrl-C in the middle of a commit: what that one was to write, the last one writes.
+func TestInterruptedCommit(t *testing.T) {
+	c, o, cl := cluster(t)
+	bury(t, cl, 3)
+	ctx, cancel := context.WithCancel(t.Context())
+	c.ControlKey(int16(kmsg.OffsetCommit), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cancel()
+		return nil, errors.New("the connection is cut"), true
+	})
+	sent := 0
+	first := job(t, cl, o, dlq.Selection{})
+	out, err := first.Redrive(ctx, dlq.RedriveOptions{Wait: func(context.Context) error {
+		if sent++; sent == 3 {
+			<-ctx.Done()
+		}
+		return nil
+	}})
+	first.Close()
+	if !errors.Is(err, context.Canceled) || out.Redriven != 2 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	equal(t, redrive(t, job(t, cl, o, dlq.Selection{})).Redriven, 1)
+}
+
 // A letter that the topic refuses stays in the backlog, and the others go.
 func TestRefusedByTheBroker(t *testing.T) {
 	_, o, cl := cluster(t)

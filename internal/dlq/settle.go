@@ -36,23 +36,31 @@ func (s *settling) settle(at Place) {
 	}
 }
 
-// commit writes what was settled since the last time.
+// commit writes what was settled since the last time that it did so. One that fails,
+// or is cut short by the end of ctx, leaves it all to the next.
 func (s *settling) commit(ctx context.Context) error {
 	s.mu.Lock()
 	ledgers := make(map[string]map[int32]ledger)
-	for at := range s.dirty {
+	written := s.dirty
+	for at := range written {
 		if ledgers[at.Topic] == nil {
 			ledgers[at.Topic] = make(map[int32]ledger)
 		}
 		p := s.job.piles[at.Topic][at.Partition]
 		ledgers[at.Topic][at.Partition] = tally(p.end, p.marks)
 	}
-	clear(s.dirty)
+	s.dirty = make(map[Place]bool)
 	s.mu.Unlock()
 	if len(ledgers) == 0 {
 		return nil
 	}
-	return s.job.hold.commit(ctx, ledgers)
+	err := s.job.hold.commit(ctx, ledgers)
+	if err != nil {
+		s.mu.Lock()
+		maps.Copy(s.dirty, written)
+		s.mu.Unlock()
+	}
+	return err
 }
 
 // last commits once more, also when ctx has ended.
