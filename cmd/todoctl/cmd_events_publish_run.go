@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/todoctl/todoctl/internal/input"
 	"github.com/todoctl/todoctl/internal/kafka"
@@ -139,7 +138,7 @@ func invalid(kind string, found []schema.Violation) error {
 func (p *publishing) settle(e *input.Entry, err error) {
 	if err == nil {
 		p.events.Add(1)
-		p.bytes.Add(size(&e.Record))
+		p.bytes.Add(kafka.RecordBytes(&e.Record))
 		p.last.Store(e)
 		return
 	}
@@ -154,14 +153,6 @@ func (p *publishing) settle(e *input.Entry, err error) {
 
 // stop ends it with the first error.
 func (p *publishing) stop(err error) { p.stopped.CompareAndSwap(nil, &err) }
-
-func size(r *kgo.Record) int64 {
-	n := len(r.Key) + len(r.Value)
-	for _, h := range r.Headers {
-		n += len(h.Key) + len(h.Value)
-	}
-	return int64(n)
-}
 
 func sendError(topic string, err error) error {
 	err = fmt.Errorf("publish to %s: %w", topic, err)

@@ -27,6 +27,15 @@ func fnv1a(key []byte) uint32 {
 	return h.Sum32()
 }
 
+// RecordBytes is the bytes of the record's key, value and headers.
+func RecordBytes(r *kgo.Record) int64 {
+	n := len(r.Key) + len(r.Value)
+	for _, h := range r.Headers {
+		n += len(h.Key) + len(h.Value)
+	}
+	return int64(n)
+}
+
 // A RecordError is the failure to produce one record.
 type RecordError struct {
 	Index  int // of the record in the call to Produce, from 0

@@ -19,7 +19,7 @@ type waiting struct {
 
 // add returns the number of a record that is about to be sent.
 func (l *lane) add(rec *kgo.Record) int64 {
-	w := waiting{ReplayPartition: ReplayPartition{Next: rec.Offset + 1, Records: 1, Bytes: sizeOf(rec)}}
+	w := waiting{ReplayPartition: ReplayPartition{Next: rec.Offset + 1, Records: 1, Bytes: RecordBytes(rec)}}
 	if Replayed(rec) {
 		w.Again = 1
 	}

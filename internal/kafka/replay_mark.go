@@ -41,12 +41,3 @@ func (r *Replay) again(rec *kgo.Record) *kgo.Record {
 		Key: rec.Key, Value: rec.Value, Headers: headers,
 	}
 }
-
-// sizeOf is the bytes of the record's key, value and headers.
-func sizeOf(rec *kgo.Record) int64 {
-	n := len(rec.Key) + len(rec.Value)
-	for _, h := range rec.Headers {
-		n += len(h.Key) + len(h.Value)
-	}
-	return int64(n)
-}
