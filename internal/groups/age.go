@@ -10,13 +10,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/todoctl/todoctl/internal/kafka"
 )
 
 const (
 	ageWait    = 10 * time.Second // for all of a description
 	ageFetches = 16               // in flight
-	fetchBytes = 4 << 10          // a batch is never cut (KIP-74), and one is enough
 )
 
 // An ageReader tells how long ago the first record was written that a group hasn't
@@ -76,8 +76,10 @@ func (r ageReader) age(ctx context.Context, p *Partition) {
 // before its end, and whether there is one.
 func (r ageReader) first(ctx context.Context, p *Partition, offset int64) (time.Time, bool, error) {
 	isolation := kgo.ReadCommitted()
+	topic := r.topics[p.Topic]
+	leader := topic.Partitions[p.Partition].Leader
 	for committed := true; offset < *p.End; {
-		answer, err := r.fetch(ctx, p, offset, committed)
+		answer, err := kafka.FetchAt{Topic: p.Topic, ID: topic.ID, Partition: p.Partition, Offset: offset, Leader: leader, Committed: committed}.Ask(ctx, r.cl)
 		if err != nil {
 			return time.Time{}, false, err
 		}
@@ -103,39 +105,4 @@ func (r ageReader) first(ctx context.Context, p *Partition, offset int64) (time.
 		}
 	}
 	return time.Time{}, false, nil
-}
-
-// fetch asks the leader once for what is at the offset, without waiting for more.
-func (r ageReader) fetch(ctx context.Context, p *Partition, offset int64, committed bool) (*kmsg.FetchResponseTopicPartition, error) {
-	t := r.topics[p.Topic]
-	leader := t.Partitions[p.Partition].Leader
-	if leader < 0 {
-		return nil, kerr.LeaderNotAvailable
-	}
-	partition := kmsg.NewFetchRequestTopicPartition()
-	partition.Partition = p.Partition
-	partition.FetchOffset = offset
-	partition.PartitionMaxBytes = fetchBytes
-	topic := kmsg.NewFetchRequestTopic()
-	topic.Topic = p.Topic
-	topic.TopicID = t.ID
-	topic.Partitions = append(topic.Partitions, partition)
-	req := kmsg.NewPtrFetchRequest()
-	req.MaxBytes = fetchBytes
-	req.Topics = append(req.Topics, topic)
-	if committed {
-		req.IsolationLevel = 1
-	}
-	kresp, err := r.cl.Broker(int(leader)).RetriableRequest(ctx, req)
-	if err != nil {
-		return nil, err
-	}
-	resp := kresp.(*kmsg.FetchResponse)
-	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
-		return nil, err
-	}
-	if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
-		return nil, fmt.Errorf("broker %d left the partition out of its answer", leader)
-	}
-	return &resp.Topics[0].Partitions[0], nil
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // probe finds the places with nothing left before their end. The client doesn't
@@ -68,7 +67,7 @@ func (c *consumer) probeAll(ctx context.Context) error {
 // first record of the span: that one is on its way through the client.
 func (c *consumer) probePlace(ctx context.Context, pl *place, id [16]byte, leader int32) error {
 	for pl.next < pl.span.To {
-		rp, err := c.fetch(ctx, pl, id, leader)
+		rp, err := FetchAt{Topic: pl.topic, ID: id, Partition: pl.partition, Offset: pl.next, Leader: leader, Committed: c.tail.ReadCommitted}.Ask(ctx, c.cl)
 		if err != nil {
 			return err
 		}
@@ -108,38 +107,6 @@ func (c *consumer) isolation() kgo.IsolationLevel {
 		return kgo.ReadCommitted()
 	}
 	return kgo.ReadUncommitted()
-}
-
-// fetch asks the leader once for what is at the place, without waiting for more.
-func (c *consumer) fetch(ctx context.Context, pl *place, id [16]byte, leader int32) (*kmsg.FetchResponseTopicPartition, error) {
-	partition := kmsg.NewFetchRequestTopicPartition()
-	partition.Partition = pl.partition
-	partition.FetchOffset = pl.next
-	partition.PartitionMaxBytes = 4 << 10 // a batch is never cut (KIP-74), and one is enough
-	topic := kmsg.NewFetchRequestTopic()
-	topic.Topic = pl.topic
-	topic.TopicID = id
-	topic.Partitions = append(topic.Partitions, partition)
-	req := kmsg.NewPtrFetchRequest()
-	req.MaxBytes = partition.PartitionMaxBytes
-	req.Topics = append(req.Topics, topic)
-	if c.tail.ReadCommitted {
-		req.IsolationLevel = 1
-	}
-	kresp, err := c.cl.Broker(int(leader)).RetriableRequest(ctx, req)
-	if err != nil {
-		return nil, err
-	}
-	resp := kresp.(*kmsg.FetchResponse)
-	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
-		return nil, err
-	}
-	for i := range resp.Topics {
-		for j := range resp.Topics[i].Partitions {
-			return &resp.Topics[i].Partitions[j], nil
-		}
-	}
-	return nil, fmt.Errorf("broker %d left the partition out of its answer", leader)
 }
 
 // skipDeleted moves the place to the start of the partition, behind which the
