@@ -55,6 +55,7 @@ func scriptParams(daprd string, shared *apache.Cluster) testscript.Params {
 			env.Values["streams"] = make(map[string]*scriptStream)
 			env.Values["kafka"] = shared
 			env.Values["nodes"] = new(*apache.Cluster)
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // else the race detector adds a second to every command
 			env.Setenv("TODOCTL_DAPRD", daprd)
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("BIN", strings.Split(env.Getenv("PATH"), string(os.PathListSeparator))[0])
