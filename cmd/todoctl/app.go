@@ -66,7 +66,7 @@ func (a *app) rootCommand() *cobra.Command {
 	completeWords(root, "output", "text", "json", "yaml")
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return a.checkOutput(cmd) }
 
-	root.AddCommand(a.devCommand(), a.serveCommand(), a.workerCommand(), a.topicsCommand(), a.eventsCommand(), a.groupsCommand(),
+	root.AddCommand(a.devCommand(), a.upCommand(), a.downCommand(), a.serveCommand(), a.workerCommand(), a.topicsCommand(), a.eventsCommand(), a.groupsCommand(),
 		a.dlqCommand(), a.tasksCommand(), a.outboxCommand(), a.migrateCommand(), a.doctorCommand(), a.configCommand(), a.versionCommand())
 	return root
 }

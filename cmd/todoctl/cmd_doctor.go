@@ -112,12 +112,6 @@ func (a *app) doctorOptions(cfg *config.Config) (doctor.Options, error) {
 	setting := func(key string) doctor.Setting { // port 0 is no choice: it is any that is free
 		return doctor.Setting{Value: cfg.Get(key), Source: cfg.Source(key), Chosen: cfg.Chosen(key) && cfg.Get(key) != "0"}
 	}
-	compose := ""
-	for _, name := range []string{"docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml"} {
-		if _, err := os.Stat(name); err == nil && compose == "" {
-			compose = name
-		}
-	}
 	database := setting("database")
 	database.Value = databaseURL(cfg)
 	return doctor.Options{
@@ -126,7 +120,7 @@ func (a *app) doctorOptions(cfg *config.Config) (doctor.Options, error) {
 		Database: database, DaprHTTP: setting("dapr-http-port"), DaprGRPC: setting("dapr-grpc-port"),
 		AppID: setting("app-id"), Pubsub: setting("pubsub"), DaprEnabled: setting("dapr-enabled"),
 		Publishes: cfg.Get("publisher") == "dapr" && cfg.Get("sidecar") != "off",
-		APIToken:  cfg.Get("dapr-api-token"), DataDir: cfg.Get("data-dir"), ComposeFile: compose,
+		APIToken:  cfg.Get("dapr-api-token"), DataDir: cfg.Get("data-dir"), ComposeFile: composeHere(),
 		FindDaprd: func() (string, error) { return a.findDaprd(cfg) }, LookupEnv: a.env,
 	}, nil
 }

@@ -45,11 +45,16 @@ func TestScripts(t *testing.T) {
 // scriptParams are those of scripts whose command broker gives out the shared node of
 // Apache Kafka or, without one, an in-process broker.
 func scriptParams(daprd string, shared *apache.Cluster) testscript.Params {
+	testdata, err := filepath.Abs("testdata")
+	if err != nil {
+		panic(err) // there is no working folder
+	}
 	return testscript.Params{
 		RequireUniqueNames:  true,
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			env.Values["t"] = env.T()
+			env.Values["testdata"] = testdata
 			env.Values["members"] = make(map[string]*kgo.Client) // of consume, by group
 			env.Values["cluster"] = new(*kfake.Cluster)
 			env.Values["streams"] = make(map[string]*scriptStream)
@@ -96,6 +101,8 @@ func scriptParams(daprd string, shared *apache.Cluster) testscript.Params {
 			"restart":   restartNode,
 			"compacted": compacted,
 			"cut":       cut,
+
+			"fakedocker": fakeDocker,
 		},
 	}
 }

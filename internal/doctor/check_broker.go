@@ -26,7 +26,7 @@ func (s *subject) brokerChecks() []Check {
 		{
 			ID: "broker.reach", Severity: Error, Title: "a broker answers",
 			Symptom: "`client has run out of available brokers`, and daprd ends", Cause: "the broker isn't running, or listens elsewhere",
-			Mend: "todoctl dev, or docker compose up -d --wait", After: []string{"environment.docker", "environment.aio", "environment.ports", "files.placeholder", "broker.tls"}, Run: s.checkReach,
+			Mend: "todoctl dev, or todoctl up", After: []string{"environment.docker", "environment.aio", "environment.ports", "files.placeholder", "broker.tls"}, Run: s.checkReach,
 		},
 		{
 			ID: "broker.advertised", Severity: Error, Title: "the addresses that the broker advertises can be reached",

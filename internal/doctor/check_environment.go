@@ -94,7 +94,7 @@ func (s *subject) checkRunning(context.Context) Result {
 	return found(Finding{
 		Message:  "Nothing runs here: neither a broker nor a sidecar nor the task API answers.",
 		Evidence: facts("broker", strings.Join(s.brokers(), ", "), "sidecar", s.sidecarAddr(), "task API", s.APIURL.Value),
-		Mend:     "todoctl dev  (or docker compose up -d --wait, and todoctl serve)",
+		Mend:     "todoctl dev  (or todoctl up, and todoctl serve)",
 	})
 }
 
@@ -191,6 +191,8 @@ func (s *subject) checkDocker(ctx context.Context) Result {
 		return beside()
 	case errors.Is(err, stack.ErrNoCompose):
 		return found(Finding{Message: "Docker has no compose plugin.", Evidence: facts("file", s.ComposeFile), Mend: "install docker-compose-plugin, or do without: todoctl dev"})
+	case errors.Is(err, stack.ErrDockerDenied):
+		return found(Finding{Message: "Docker is installed, and this user may not speak to the Docker daemon.", Evidence: facts("file", s.ComposeFile), Mend: "sudo usermod -aG docker $USER, and log in again; or do without: todoctl dev"})
 	case err != nil:
 		return found(Finding{Message: "Docker is installed and not running: " + err.Error() + ".", Evidence: facts("file", s.ComposeFile)})
 	}
@@ -204,7 +206,7 @@ func (s *subject) checkDocker(ctx context.Context) Result {
 			r.Findings = append(r.Findings, Finding{
 				Message:  fmt.Sprintf("The container of %s is %s.", c.Service, state),
 				Evidence: facts("service", c.Service, "state", c.State, "health", c.Health, "exit code", strconv.Itoa(c.Exit)),
-				Mend:     fmt.Sprintf("docker compose logs %s; docker compose up -d --wait", c.Service),
+				Mend:     fmt.Sprintf("docker compose logs %s, then todoctl up", c.Service),
 			})
 		}
 	}

@@ -94,7 +94,8 @@ func TestDocker(t *testing.T) {
 		says   string
 	}{
 		"is down":       {`echo "Cannot connect to the Docker daemon" >&2; exit 1`, []string{"environment.docker"}, "Cannot connect to the Docker daemon"},
-		"has no plugin": {`[ "$1" = info ] && exit 0; exit 1`, []string{"environment.docker"}, "no compose plugin"},
+		"is denied":     {`echo "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock" >&2; exit 1`, []string{"environment.docker"}, "may not speak to the Docker daemon"},
+		"has no plugin": {`[ "$1" = version ] && exit 0; exit 1`, []string{"environment.docker"}, "no compose plugin"},
 		"unhealthy": {
 			`[ "$4" = ps ] || exit 0
 echo '{"Service":"redpanda","State":"running","Health":"unhealthy","ExitCode":0}'

@@ -3,9 +3,9 @@ package stack
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"time"
@@ -13,70 +13,65 @@ import (
 
 // The reasons why Docker can't be used.
 var (
-	ErrNoDocker  = errors.New("docker is not installed")
-	ErrNoCompose = errors.New("docker has no compose plugin")
+	ErrNoDocker     = errors.New("docker is not installed")
+	ErrNoCompose    = errors.New("docker has no compose plugin")
+	ErrDockerDown   = errors.New("the Docker daemon isn't running")
+	ErrDockerDenied = errors.New("this user may not speak to the Docker daemon")
 )
-
-// A Container is a service of a compose file as Docker has it.
-type Container struct {
-	Service string `json:"Service"`
-	State   string `json:"State"`  // running, exited, restarting, …
-	Health  string `json:"Health"` // healthy, unhealthy, starting, or "" without a check
-	Exit    int    `json:"ExitCode"`
-}
 
 // Containers asks Docker for the containers of a compose file, stopped ones
 // included. lookup finds the program; nil is exec.LookPath.
 func Containers(ctx context.Context, lookup func(string) (string, error), file string) ([]Container, error) {
-	if lookup == nil {
-		lookup = exec.LookPath
-	}
-	docker, err := lookup("docker")
+	c, err := OpenCompose(ctx, lookup, file)
 	if err != nil {
-		return nil, ErrNoDocker
+		return nil, err
 	}
-	if _, err := output(ctx, docker, "info", "--format", "{{.ServerVersion}}"); err != nil {
-		return nil, fmt.Errorf("docker doesn't answer: %w", err)
-	}
-	if _, err := output(ctx, docker, "compose", "version"); err != nil {
-		return nil, ErrNoCompose
-	}
-	out, err := output(ctx, docker, "compose", "-f", file, "ps", "-a", "--format", "json")
-	if err != nil {
-		return nil, fmt.Errorf("docker compose ps: %w", err)
-	}
-	return parseContainers(out)
+	return c.Containers(ctx)
 }
 
-// parseContainers reads one object a line, or, of older versions, one list.
-func parseContainers(out []byte) ([]Container, error) {
-	out = bytes.TrimSpace(out)
-	var list []Container
-	if bytes.HasPrefix(out, []byte("[")) {
-		err := json.Unmarshal(out, &list)
-		return list, err
+// dockerFault tells what a complaint of docker's means: one of the errors above, or
+// its last line. The phrases are those of the client and of the daemon's API.
+func dockerFault(complaint string) error {
+	lines := strings.Split(strings.TrimSpace(complaint), "\n")
+	last := strings.TrimSpace(lines[len(lines)-1])
+	switch {
+	case strings.Contains(complaint, "permission denied while trying to connect"):
+		return ErrDockerDenied
+	case strings.Contains(complaint, "Cannot connect to the Docker daemon"),
+		strings.Contains(complaint, "failed to connect to the docker API"),
+		strings.Contains(complaint, "error during connect"):
+		return fmt.Errorf("%w: %s", ErrDockerDown, last)
+	case last == "":
+		return errors.New("docker failed without a word")
 	}
-	for line := range bytes.Lines(out) {
-		var c Container
-		if err := json.Unmarshal(line, &c); err != nil {
-			return nil, err
-		}
-		list = append(list, c)
-	}
-	return list, nil
+	return errors.New(last)
 }
 
-// output runs a program; its error has the last line that it complained with.
-func output(ctx context.Context, name string, args ...string) ([]byte, error) {
+// command is a program that ctx interrupts first, so that it can clean up.
+func command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.WaitDelay = time.Second
+	cmd.Cancel = func() error {
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			return cmd.Process.Kill() // Windows has no such signal
+		}
+		return nil
+	}
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
+}
+
+// output runs docker; its error is what it complained of.
+func output(ctx context.Context, name string, args ...string) ([]byte, error) {
+	cmd := command(ctx, name, args...)
+	var complaint bytes.Buffer
+	cmd.Stderr = &complaint
 	out, err := cmd.Output()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	var failed *exec.ExitError
 	if errors.As(err, &failed) {
-		lines := strings.Split(strings.TrimSpace(string(failed.Stderr)), "\n")
-		if last := lines[len(lines)-1]; last != "" {
-			return nil, errors.New(last)
-		}
+		return nil, dockerFault(complaint.String())
 	}
 	return out, err
 }

@@ -12,14 +12,17 @@ import (
 type PortError struct {
 	Addr    string // HOST:PORT
 	PID     int    // of the holder; 0 when unknown
-	Program string // of the holder; "" when unknown
+	Program string // of the holder; "" when unknown. Without a PID, a container
 	Err     error
 }
 
 // Error names the address and, where known, its holder.
 func (e *PortError) Error() string {
-	if e.PID == 0 {
+	switch {
+	case e.PID == 0 && e.Program == "":
 		return fmt.Sprintf("%s is in use by another program: stop it, or take another port", e.Addr)
+	case e.PID == 0:
+		return fmt.Sprintf("%s is in use by %s: stop it, or take another port", e.Addr, e.Program)
 	}
 	return fmt.Sprintf("%s is in use by %s (pid %d): stop it, or take another port", e.Addr, e.Program, e.PID)
 }
