@@ -22,6 +22,7 @@ type doctorFlags struct {
 	only, skip     []string
 	fix, yes, list bool
 	dryRun         bool
+	token, secret  string // files
 }
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -48,7 +49,7 @@ then looks again. docs/troubleshooting.md describes every check.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd, f) },
 	}
 	settingFlags(cmd, "brokers", "api-url", "database", "data-dir", "sidecar", "daprd", "app-id", "pubsub",
-		"dapr-http-port", "dapr-grpc-port", "dapr-api-token", "resources-path")
+		"dapr-http-port", "dapr-grpc-port", "dapr-api-token", "resources-path", "user")
 	flags := cmd.Flags()
 	flags.SetNormalizeFunc(daprNames)
 	flags.StringSliceVar(&f.only, "only", nil, "only these checks or groups, and what they need")
@@ -57,6 +58,8 @@ then looks again. docs/troubleshooting.md describes every check.`,
 	flags.BoolVar(&f.fix, "fix", false, "mend what is safe, and look again")
 	flags.BoolVar(&f.yes, "yes", false, "with --fix: don't ask")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "with --fix: only show the changes")
+	flags.StringVar(&f.token, "token-file", "", "also judge the JSON Web Token in this file, - for stdin: expired, another user's (--user), badly signed")
+	flags.StringVar(&f.secret, "token-secret-file", "", "with --token-file: the secret that the API checks tokens with")
 	completeFlag(cmd, "only", completeChecks)
 	completeFlag(cmd, "skip", completeChecks)
 	return exits(cmd, "0 nothing is wrong · 1 failed · 2 wrong usage · 3 something is wrong · 130 interrupted")
@@ -93,6 +96,9 @@ func (a *app) doctor(cmd *cobra.Command, f doctorFlags) error {
 	if err != nil {
 		return err
 	}
+	if options.Token, err = a.doctorToken(cfg, f); err != nil {
+		return err
+	}
 	examine := func(ctx context.Context) (doctor.Report, error) { return doctor.Examine(ctx, options, f.only, f.skip) }
 	report, err := examine(cmd.Context())
 	if err != nil {
@@ -120,9 +126,48 @@ func (a *app) doctorOptions(cfg *config.Config) (doctor.Options, error) {
 		Database: database, DaprHTTP: setting("dapr-http-port"), DaprGRPC: setting("dapr-grpc-port"),
 		AppID: setting("app-id"), Pubsub: setting("pubsub"), DaprEnabled: setting("dapr-enabled"),
 		Publishes: cfg.Get("publisher") == "dapr" && cfg.Get("sidecar") != "off",
-		APIToken:  cfg.Get("dapr-api-token"), DataDir: cfg.Get("data-dir"), ComposeFile: composeHere(),
+		APIToken:  cfg.Get("dapr-api-token"), DataDir: cfg.Get("data-dir"), ComposeFile: composeHere(), ScriptDirs: scriptDirs(cfg),
 		FindDaprd: func() (string, error) { return a.findDaprd(cfg) }, LookupEnv: a.env,
 	}, nil
+}
+
+// doctorToken is the token that is to be judged, empty for none. A user is looked for in
+// it only where one was chosen.
+func (a *app) doctorToken(cfg *config.Config, f doctorFlags) (doctor.Token, error) {
+	var t doctor.Token
+	if f.token == "" {
+		if f.secret != "" {
+			return t, usagef("--token-secret-file goes with --token-file")
+		}
+		return t, nil
+	}
+	text, err := a.readFile(f.token)
+	if err != nil {
+		return t, usageError{err}
+	}
+	t.Text = strings.TrimSpace(string(text))
+	if t.Text == "" {
+		return t, usagef("%s: there is no token in it", a.fileName(f.token))
+	}
+	if f.secret != "" {
+		if text, err = a.readFile(f.secret); err != nil {
+			return t, usageError{err}
+		}
+		t.Secret = strings.TrimRight(string(text), "\r\n")
+	}
+	if cfg.Chosen("user") {
+		t.User = cfg.Get("user")
+	}
+	return t, nil
+}
+
+// scriptDirs are the folders whose shell scripts are looked at: those of the component
+// files and, where these are ours, this one and scripts.
+func scriptDirs(cfg *config.Config) []string {
+	if dirs := cfg.List("resources-path"); len(dirs) > 0 {
+		return dirs
+	}
+	return []string{".", "scripts"}
 }
 
 // doctorSources are the folders as resourceSources has them, with their names.

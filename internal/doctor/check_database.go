@@ -27,6 +27,11 @@ func (s *subject) databaseChecks() []Check {
 			Mend: "todoctl migrate up", Needs: []string{"database.open"}, Run: s.checkSchema,
 		},
 		{
+			ID: "database.durable", Severity: Warning, Title: "PostgreSQL keeps what it has committed",
+			Symptom: "after a power failure tasks are gone, or the database doesn't start", Cause: "fsync or full_page_writes is off",
+			Mend: "ALTER SYSTEM SET fsync = on, ALTER SYSTEM SET full_page_writes = on, and SELECT pg_reload_conf()", Needs: []string{"database.open"}, Run: s.checkDurable,
+		},
+		{
 			ID: "database.redis", Severity: Error, Title: "the Redis of the components answers",
 			Symptom: "`redis store: error connecting to redis`, and daprd ends", Cause: "Redis is down, or its password is wrong",
 			Mend: "docker compose up -d redis, or correct redisHost and redisPassword", After: []string{"environment.docker", "files"}, Run: s.checkRedis,
@@ -79,6 +84,25 @@ func (s *subject) checkSchema(context.Context) Result {
 		f.Mend = "use the todoctl that migrated it, or a newer one"
 	}
 	return found(f)
+}
+
+func (s *subject) checkDurable(ctx context.Context) Result {
+	risks, err := store.ReadRisks(ctx, s.databaseURL())
+	if err != nil {
+		return skipped("the server's settings can't be read: " + err.Error())
+	}
+	if len(risks) == 0 {
+		return Result{}
+	}
+	var set []string
+	for _, name := range risks {
+		set = append(set, "ALTER SYSTEM SET "+name+" = on")
+	}
+	return found(Finding{
+		Message:  fmt.Sprintf("PostgreSQL runs with %s off, so a crash of its machine can lose what it has committed.", strings.Join(risks, " and ")),
+		Evidence: facts("database", store.Describe(s.databaseURL()), "found", strings.Join(risks, " = off, ")+" = off"),
+		Mend:     strings.Join(set, "; ") + "; SELECT pg_reload_conf()",
+	})
 }
 
 // checkRedis speaks to Redis as a component would, where its address is written out

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,12 +17,16 @@ import (
 
 // environmentChecks are the checks of this machine.
 func (s *subject) environmentChecks() []Check {
+	return slices.Concat(s.machineChecks(), s.portChecks(), []Check{s.versionsCheck(), s.scriptsCheck(), s.tokenCheck()})
+}
+
+func (s *subject) machineChecks() []Check {
 	return []Check{
 		{
 			ID: "environment.running", Severity: Error, Title: "something runs",
 			Symptom: "every command says that nothing answers", Cause: "the stack isn't started, or has died",
 			Mend: "todoctl dev", After: []string{
-				"environment.daprd", "environment.docker", "environment.ports", "environment.orphans", "environment.disk", "environment.aio", "files",
+				"environment.daprd", "environment.docker", "environment.ports", "environment.orphans", "environment.disk", "environment.aio", "environment.compose-ports", "environment.reserved-ports", "files",
 			}, Run: s.checkRunning,
 		},
 		{
@@ -42,7 +47,7 @@ func (s *subject) environmentChecks() []Check {
 		{
 			ID: "environment.docker", Severity: Error, Title: "Docker and its containers run, where the stack uses them",
 			Symptom: "`Cannot connect to the Docker daemon`, or a container that isn't healthy", Cause: "Docker isn't started, lacks compose, or a container fails",
-			Mend: "start Docker, or do without: todoctl dev", Run: s.checkDocker,
+			Mend: "start Docker, or do without: todoctl dev", After: []string{"environment.compose-ports"}, Run: s.checkDocker,
 		},
 		{
 			ID: "environment.dapr-enabled", Severity: Warning, Title: "DAPR_ENABLED is true",
@@ -118,10 +123,8 @@ type wantedPort struct {
 	held   func() bool // by the stack itself
 }
 
-func (s *subject) checkPorts(ctx context.Context) Result {
-	if s.runs() || s.Foreign {
-		return beside()
-	}
+// wantedPorts are those that the stack would open here.
+func (s *subject) wantedPorts() []wantedPort {
 	_, api, _ := net.SplitHostPort(s.APIAddr)
 	wanted := []wantedPort{
 		{api, "the task API", "--api-addr", func() bool { return s.api() || s.side() }},
@@ -133,8 +136,15 @@ func (s *subject) checkPorts(ctx context.Context) Result {
 			wanted = append(wanted, wantedPort{port, "the broker", "--broker-addr", func() bool { return s.broker() == nil }})
 		}
 	}
+	return wanted
+}
+
+func (s *subject) checkPorts(ctx context.Context) Result {
+	if s.runs() || s.Foreign {
+		return beside()
+	}
 	var r Result
-	for _, w := range wanted {
+	for _, w := range s.wantedPorts() {
 		port, err := strconv.Atoi(w.port)
 		if err != nil || port == 0 || w.held() || !listens(ctx, port) {
 			continue

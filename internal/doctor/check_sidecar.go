@@ -60,7 +60,7 @@ func (s *subject) checkSidecar(ctx context.Context) Result {
 		return beside()
 	}
 	expected := s.DaprHTTP.Chosen || s.api() || (s.runs() && s.run.DaprHTTPPort != 0)
-	if s.runs() && s.run.SidecarPID == 0 && !s.side() && !isTrue(s.DaprEnabled.Value) {
+	if s.runs() && s.run.SidecarPID == 0 && !s.side() && !s.enabled() {
 		return beside()
 	}
 	if !s.side() {
@@ -77,6 +77,14 @@ func (s *subject) checkSidecar(ctx context.Context) Result {
 		return skipped("the sidecar at " + s.sidecarAddr() + " runs with other files")
 	}
 	return Result{}
+}
+
+// enabled tells whether the stack that runs was started to publish.
+func (s *subject) enabled() bool {
+	if v, set := stack.ProcessEnv(s.run.PID, "DAPR_ENABLED"); set && v != "" {
+		return isTrue(v)
+	}
+	return isTrue(s.DaprEnabled.Value)
 }
 
 func (s *subject) endpoint() stack.Endpoint {
@@ -188,20 +196,8 @@ func (s *subject) checkExposed(context.Context) Result {
 	return Result{}
 }
 
-// builtWith is the version of Dapr that todoctl is proven with; Dapr itself supports
-// three minor versions at a time.
-const (
-	builtWith  = 18
-	farApart   = 4
-	builtWords = "1.18"
-)
-
 func (s *subject) checkVersion(context.Context) Result {
-	var major, minor int
-	if n, _ := fmt.Sscanf(s.meta.Version, "%d.%d", &major, &minor); n < 2 {
-		return beside()
-	}
-	if major == 1 && minor > builtWith-farApart && minor < builtWith+farApart {
+	if fits(s.meta.Version) {
 		return Result{}
 	}
 	return found(Finding{

@@ -3,6 +3,7 @@ package doctor
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,6 +37,26 @@ func TestDatabase(t *testing.T) {
 			t.Fatal(err)
 		}
 		expect(t, examine(t, o), "events.outbox")
+	})
+	t.Run("30 an event is parked", func(t *testing.T) {
+		o, _, _ := broker(t, "", true)
+		s := openStore(t, o, time.Now)
+		title := "Buy groceries"
+		if _, err := s.Change(t.Context(), task.Change{UserID: "u1", Patch: task.Patch{Title: &title}}); err != nil {
+			t.Fatal(err)
+		}
+		heads, err := s.Heads(t.Context(), 1)
+		if err != nil || len(heads) == 0 {
+			t.Fatalf("heads: %v, %v", heads, err)
+		}
+		if err := s.MarkFailed(t.Context(), []task.Failure{{Row: heads[0].Row, Reason: "too large", Park: true}}); err != nil {
+			t.Fatal(err)
+		}
+		r := examine(t, o)
+		expect(t, r, "events.outbox")
+		if !strings.Contains(r.Findings[0].Mend, "outbox retry") || !strings.Contains(r.Findings[0].Message, "parked") {
+			t.Errorf("%s; %s", r.Findings[0].Message, r.Findings[0].Mend)
+		}
 	})
 }
 

@@ -138,30 +138,3 @@ func serve(t *testing.T, ln net.Listener, answer string) {
 	}()
 	t.Cleanup(func() { ln.Close(); <-done })
 }
-
-func TestRedis(t *testing.T) {
-	for name, tt := range map[string]struct {
-		answer string
-		want   []string
-	}{
-		"well":              {"+PONG\r\n", nil},
-		"36 wrong password": {"-WRONGPASS invalid username-password pair\r\n", []string{"database.redis"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			ln, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			serve(t, ln, tt.answer+tt.answer)
-			dir := folder(t, one(comp("statestore", "state.redis", "redisHost", ln.Addr().String(), "redisPassword", "x")))
-			o, _, _ := broker(t, dir, true)
-			o.Publishes = false
-			expect(t, examine(t, o), tt.want...)
-		})
-	}
-	t.Run("36 it is down", func(t *testing.T) {
-		o, _, _ := broker(t, folder(t, one(comp("statestore", "state.redis", "redisHost", "127.0.0.1:1"))), true)
-		o.Publishes = false
-		expect(t, examine(t, o), "database.redis")
-	})
-}

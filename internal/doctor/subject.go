@@ -39,7 +39,9 @@ type Options struct {
 	Publishes   bool // through a sidecar
 	APIToken    string
 	DataDir     string
-	ComposeFile string // "" where there is none
+	ComposeFile string   // "" where there is none
+	ScriptDirs  []string // whose *.sh are looked at
+	Token       Token
 
 	FindDaprd  func() (string, error)
 	LookupEnv  func(string) string
@@ -93,9 +95,19 @@ func (s *subject) close() { s.client.Close() }
 
 // get asks for a page; the status is 0 when nobody answers.
 func (s *subject) get(ctx context.Context, url string) (status int, body string) {
+	return request(ctx, http.MethodGet, url)
+}
+
+// ask asks without a look at the page.
+func (s *subject) ask(ctx context.Context, method, url string) int {
+	status, _ := request(ctx, method, url)
+	return status
+}
+
+func request(ctx context.Context, method, url string) (status int, body string) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	req, err := http.NewRequestWithContext(ctx, method, url, nil)
 	if err != nil {
 		return 0, ""
 	}

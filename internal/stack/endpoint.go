@@ -34,6 +34,20 @@ type Subscription struct {
 	Pubsub string `json:"pubsubname"`
 	Topic  string `json:"topic"`
 	Type   string `json:"type"` // DECLARATIVE, PROGRAMMATIC or STREAMING
+	Rules  []Rule `json:"rules"`
+}
+
+// A Rule says to which path of the app a subscription's events go.
+type Rule struct {
+	Match string `json:"match"` // a condition; "" for all others
+	Path  string `json:"path"`
+}
+
+// An AppConnection is how a sidecar reaches its app.
+type AppConnection struct {
+	Port           int    `json:"port"`           // 0 for none
+	Protocol       string `json:"protocol"`       // http, grpc, …
+	ChannelAddress string `json:"channelAddress"` // a host
 }
 
 // Metadata is what a sidecar says of itself.
@@ -43,6 +57,7 @@ type Metadata struct {
 	Version       string            `json:"runtimeVersion"`
 	Components    []Component       `json:"components"`
 	Subscriptions []Subscription    `json:"subscriptions"`
+	App           AppConnection     `json:"appConnectionProperties"`
 	Extended      map[string]string `json:"extended"`
 	Features      []string          `json:"enabledFeatures"`
 }

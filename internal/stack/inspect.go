@@ -36,19 +36,55 @@ func ProcessEnv(pid int, name string) (string, bool) {
 	return "", false
 }
 
+// LookPath finds a program on PATH.
+func LookPath(name string) (string, error) { return exec.LookPath(name) }
+
 // DaprdVersion asks a sidecar binary for its version, such as 1.18.3.
 func DaprdVersion(ctx context.Context, path string) (string, error) {
+	return versionOf(ctx, path, `\d+\.\d+\.\d+\S*|edge`)
+}
+
+// DaprCLIVersion asks the Dapr CLI for its own version, not for the runtime's, which
+// stands on the next line.
+func DaprCLIVersion(ctx context.Context, path string) (string, error) {
+	version, err := versionOf(ctx, path, `CLI version: *(\d+\.\d+\.\d+\S*|edge)`)
+	return strings.TrimSpace(strings.TrimPrefix(version, "CLI version:")), err
+}
+
+func versionOf(ctx context.Context, path, pattern string) (string, error) {
 	cmd := exec.CommandContext(ctx, path, "--version")
 	cmd.WaitDelay = time.Second
 	out, err := cmd.Output()
 	if err != nil {
 		return "", fmt.Errorf("%s --version: %w", path, err)
 	}
-	version := regexp.MustCompile(`\d+\.\d+\.\d+\S*|edge`).FindString(string(out))
+	version := regexp.MustCompile(pattern).FindString(string(out))
 	if version == "" {
 		return "", fmt.Errorf("%s --version doesn't tell a version", path)
 	}
 	return version, nil
+}
+
+// A PortRange is a range of TCP ports, both ends included.
+type PortRange struct{ First, Last int }
+
+// ReservedPorts are the ranges that Windows gives to nobody, as its program netsh
+// tells: lines with the first and the last port.
+func ReservedPorts(ctx context.Context, netsh string) ([]PortRange, error) {
+	cmd := exec.CommandContext(ctx, netsh, "interface", "ipv4", "show", "excludedportrange", "protocol=tcp")
+	cmd.WaitDelay = time.Second
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("netsh: %w", err)
+	}
+	var list []PortRange
+	for line := range strings.Lines(string(out)) {
+		var r PortRange
+		if n, _ := fmt.Sscan(line, &r.First, &r.Last); n == 2 {
+			list = append(list, r)
+		}
+	}
+	return list, nil
 }
 
 // A Leftover is a sidecar of an earlier run whose todoctl is gone.

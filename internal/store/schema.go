@@ -134,3 +134,31 @@ func migrateFile(ctx context.Context, path string) ([]Migration, error) {
 	}
 	return described(done), db.close()
 }
+
+// ReadRisks names the settings of a PostgreSQL server under which it can lose what it
+// has committed, or its files, when the machine fails, such as "fsync"; all are off.
+// synchronous_commit is none of them: the store's own writes turn it on.
+func ReadRisks(ctx context.Context, url string) ([]string, error) {
+	at, err := parseAddress(url)
+	if err != nil || at.path != "" {
+		return nil, err
+	}
+	db, err := connectPostgres(ctx, at.postgres)
+	if err != nil {
+		return nil, err
+	}
+	var list []string
+	err = db.read(ctx, query{
+		sql: "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name",
+		row: func(scan scanner) error {
+			var name string
+			err := scan(&name)
+			list = append(list, name)
+			return err
+		},
+	})
+	if err != nil {
+		err = db.explain(err)
+	}
+	return list, errors.Join(err, db.close())
+}
