@@ -131,6 +131,9 @@ func (s *subject) wantedPorts() []wantedPort {
 		{s.DaprHTTP.Value, "the sidecar", "--dapr-http-port", s.side},
 		{s.DaprGRPC.Value, "the sidecar's gRPC", "--dapr-grpc-port", s.side},
 	}
+	if s.BrokersFrom.Chosen {
+		return wanted // a broker of others: it may hang, and holds its port all the same
+	}
 	for _, broker := range s.brokers() {
 		if host, port, err := net.SplitHostPort(broker); err == nil && (host == "127.0.0.1" || host == "localhost") {
 			wanted = append(wanted, wantedPort{port, "the broker", "--broker-addr", func() bool { return s.broker() == nil }})

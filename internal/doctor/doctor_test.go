@@ -69,6 +69,7 @@ func ids(r Report) []string {
 // expect checks that exactly these checks have found something.
 func expect(t *testing.T, r Report, want ...string) {
 	t.Helper()
+	saw(t.Name(), ids(r))
 	slices.Sort(want)
 	if want == nil {
 		want = []string{}

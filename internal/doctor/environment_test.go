@@ -26,6 +26,16 @@ func TestEnvironment(t *testing.T) {
 		dir := folder(t, one(kafkaFile("authType", "none")))
 		expect(t, examine(t, options(t, dir)))
 	})
+	t.Run("the task API has ended", func(t *testing.T) {
+		o, _, _ := broker(t, "", true)
+		o.APIURL.Chosen = true
+		expect(t, examine(t, o), "environment.api")
+	})
+	t.Run("the task API hangs", func(t *testing.T) {
+		o, _, _ := broker(t, "", true)
+		o.APIURL = Setting{Value: "http://" + silent(t), Chosen: true}
+		expect(t, examine(t, o), "environment.api")
+	})
 	t.Run("24 a port is taken", func(t *testing.T) {
 		o := options(t, "")
 		server := httptest.NewServer(http.NotFoundHandler())
@@ -42,11 +52,26 @@ func TestEnvironment(t *testing.T) {
 		o.DaprEnabled = Setting{Value: "false", Source: "DAPR_ENABLED"}
 		expect(t, examine(t, o), "environment.dapr-enabled", "environment.running")
 	})
-	t.Run("39 asynchronous I/O", func(t *testing.T) {
+	t.Run("29 DAPR_ENABLED alone", func(t *testing.T) {
+		o, _, _ := broker(t, "", true)
+		o.DaprEnabled = Setting{Value: "false", Source: "DAPR_ENABLED"}
+		r := examine(t, o)
+		expect(t, r, "environment.dapr-enabled")
+		if want := "export DAPR_ENABLED=true"; !strings.Contains(r.Findings[0].Mend, want) {
+			t.Errorf("mend %q lacks %q", r.Findings[0].Mend, want)
+		}
+	})
+	t.Run("39 asynchronous I/O is used up", func(t *testing.T) {
 		o := options(t, "")
 		o.Proc = folder(t, map[string]string{"sys/fs/aio-max-nr": "65536\n", "sys/fs/aio-nr": "65000\n"})
 		o.ComposeFile = filepath.Join("..", "..", "docker-compose.yml")
 		expect(t, examine(t, o), "environment.aio")
+	})
+	t.Run("asynchronous I/O that is enough", func(t *testing.T) {
+		o := options(t, "")
+		o.Proc = folder(t, map[string]string{"sys/fs/aio-max-nr": "1048576\n", "sys/fs/aio-nr": "65000\n"})
+		o.ComposeFile = filepath.Join("..", "..", "docker-compose.yml")
+		expect(t, examine(t, o), "environment.running")
 	})
 	t.Run("40 disk", func(t *testing.T) {
 		o := options(t, "")

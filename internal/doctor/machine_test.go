@@ -159,7 +159,7 @@ func TestReservedPorts(t *testing.T) {
 		o.APIAddr, o.DaprGRPC.Value = "127.0.0.1:8001", "50001"
 		expect(t, examine(t, o), "environment.reserved-ports", "environment.reserved-ports")
 	})
-	t.Run("42 beside the ranges", func(t *testing.T) {
+	t.Run("beside the ranges", func(t *testing.T) {
 		o.APIAddr, o.DaprGRPC.Value = "127.0.0.1:8050", "50060"
 		expect(t, examine(t, o), "environment.running")
 	})
