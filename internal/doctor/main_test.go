@@ -42,9 +42,9 @@ func TestMain(m *testing.M) {
 // didn't run, for want of a program, counts in CI only.
 func untested() []string {
 	var complaints []string
-	listed := map[string]bool{}
+	listed, rows := map[string]bool{}, map[int]bool{}
 	for _, entry := range catalogue() {
-		listed[entry.check] = true
+		listed[entry.check], rows[entry.row] = true, true
 		for _, test := range entry.tests {
 			found, ran := seen.checks[test]
 			if (ran || os.Getenv("CI") != "") && !slices.Contains(found, entry.check) {
@@ -55,6 +55,11 @@ func untested() []string {
 	for _, c := range Checks() {
 		if !listed[c.ID] {
 			complaints = append(complaints, fmt.Sprintf("catalogue: %s has no test that brings its fault about", c.ID))
+		}
+	}
+	for row := 1; row <= lastRow; row++ {
+		if !rows[row] {
+			complaints = append(complaints, fmt.Sprintf("catalogue: fault %d has no check", row))
 		}
 	}
 	return complaints
