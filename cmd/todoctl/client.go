@@ -133,7 +133,15 @@ func refusal(resp *http.Response) error {
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	if err == nil && json.Unmarshal(body, &answer) == nil && answer.Detail != "" {
-		return errors.New(answer.Detail)
+		return apiError{resp.StatusCode, answer.Detail}
 	}
-	return fmt.Errorf("%s %s answers %s", resp.Request.Method, resp.Request.URL.Redacted(), resp.Status)
+	return apiError{resp.StatusCode, fmt.Sprintf("%s %s answers %s", resp.Request.Method, resp.Request.URL.Redacted(), resp.Status)}
 }
+
+// An apiError is a refusal of the API.
+type apiError struct {
+	status int // of HTTP
+	text   string
+}
+
+func (e apiError) Error() string { return e.text }

@@ -115,14 +115,23 @@ func checkTopic(ctx context.Context, client *kgo.Client, topic string, partition
 	return nil
 }
 
-// openDapr returns a publisher through a sidecar that is there.
+// openDapr is attachDapr for commands that can do without.
 func openDapr(ctx context.Context, cfg *config.Config) (*publish.Dapr, error) {
+	dapr, err := attachDapr(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("%w; or publish without a sidecar: --direct", err)
+	}
+	return dapr, nil
+}
+
+// attachDapr returns a publisher through a sidecar that is there.
+func attachDapr(ctx context.Context, cfg *config.Config) (*publish.Dapr, error) {
 	_, metadata, err := stack.Attach(ctx, stack.AttachOptions{HTTPPort: cfg.Int("dapr-http-port"), APIToken: cfg.Get("dapr-api-token")})
 	if err == nil {
 		err = stack.CheckPubsub(metadata, cfg.Get("pubsub"))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w; or publish without a sidecar: --direct", err)
+		return nil, err
 	}
 	return publish.NewDapr(publish.DaprOptions{
 		GRPCAddr: net.JoinHostPort("127.0.0.1", strconv.Itoa(cfg.Int("dapr-grpc-port"))),
