@@ -67,7 +67,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return a.checkOutput(cmd) }
 
 	root.AddCommand(a.devCommand(), a.upCommand(), a.downCommand(), a.serveCommand(), a.workerCommand(), a.topicsCommand(), a.eventsCommand(), a.groupsCommand(),
-		a.dlqCommand(), a.tasksCommand(), a.outboxCommand(), a.migrateCommand(), a.doctorCommand(), a.smokeCommand(), a.configCommand(), a.versionCommand())
+		a.dlqCommand(), a.tasksCommand(), a.outboxCommand(), a.migrateCommand(), a.doctorCommand(), a.statusCommand(), a.smokeCommand(), a.configCommand(), a.versionCommand())
 	return root
 }
 

@@ -28,7 +28,7 @@ func taskFields(t task.Task) [][2]string {
 	all := [][2]string{
 		{"id", strconv.FormatInt(t.ID, 10)},
 		{"title", ui.Clean(t.Title)},
-		{"status", status(t)},
+		{"status", taskStatus(t)},
 		{"priority", string(t.Priority)},
 		{"description", ui.Clean(t.Description)},
 		{"tags", ui.Clean(strings.Join(t.Tags, ", "))},
@@ -68,7 +68,7 @@ func (a *app) printTasks(found taskList) error {
 		}
 		var rows [][]string
 		for _, t := range found.Tasks {
-			rows = append(rows, []string{strconv.FormatInt(t.ID, 10), status(t), string(t.Priority), stamp(t.DueDate), t.Title})
+			rows = append(rows, []string{strconv.FormatInt(t.ID, 10), taskStatus(t), string(t.Priority), stamp(t.DueDate), t.Title})
 		}
 		p.Table(w, []string{"ID", "STATUS", "PRIORITY", "DUE", "TITLE"}, rows)
 		if more := found.Total - len(found.Tasks); more > 0 {
@@ -77,7 +77,7 @@ func (a *app) printTasks(found taskList) error {
 	})
 }
 
-func status(t task.Task) string {
+func taskStatus(t task.Task) string {
 	if t.Completed {
 		return "completed"
 	}
