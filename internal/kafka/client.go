@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -34,6 +35,7 @@ type Options struct {
 	Brokers  []string      // host:port; at least one
 	ClientID string        // "todoctl" when empty
 	Timeout  time.Duration // DefaultTimeout when 0
+	Security Security      // TLS and the login
 }
 
 // NewClient makes a client that connects when it is first used. A request fails
@@ -44,6 +46,10 @@ type Options struct {
 func NewClient(o Options, extra ...kgo.Opt) (*kgo.Client, error) {
 	if len(o.Brokers) == 0 {
 		return nil, errors.New("no Kafka broker is named; name one with --brokers")
+	}
+	secure, err := o.Security.clientOpts()
+	if err != nil {
+		return nil, err
 	}
 	timeout := cmp.Or(o.Timeout, DefaultTimeout)
 	opts := []kgo.Opt{
@@ -59,7 +65,7 @@ func NewClient(o Options, extra ...kgo.Opt) (*kgo.Client, error) {
 		kgo.RecordPartitioner(partitioner()),
 		kgo.AllowIdempotentProduceCancellation(), // else Produce couldn't give up on a broker that is gone
 	}
-	cl, err := kgo.NewClient(append(opts, extra...)...)
+	cl, err := kgo.NewClient(slices.Concat(opts, secure, extra)...)
 	if err != nil {
 		return nil, fmt.Errorf("make Kafka client: %w", err)
 	}
@@ -71,29 +77,31 @@ func backoff(fails int) time.Duration {
 	return min(100*time.Millisecond<<min(max(fails-1, 0), 10), time.Second)
 }
 
-// Reach returns nil as soon as one of the client's seed brokers answers. Within
-// wait, or DefaultTimeout when wait is 0, it gives up with an error of one line
-// that names the addresses, why they don't answer, and what to do.
+// Reach returns nil as soon as one of the client's seed brokers answers and has let
+// the client in. Within wait, or DefaultTimeout when wait is 0, it gives up with an
+// error of one line that names the addresses, why they don't answer, and what to do:
+// an *UnreachableError or, when a broker is there, an *AccessError, for which it may
+// take half of DefaultTimeout more.
 func Reach(ctx context.Context, cl *kgo.Client, wait time.Duration) error {
 	wait = cmp.Or(wait, DefaultTimeout)
 	probe, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 
 	seeds := cl.SeedBrokers()
-	answers := make(chan error, len(seeds))
-	for _, seed := range seeds {
+	errs := make([]error, len(seeds))
+	answered := make(chan int, len(seeds))
+	for i, seed := range seeds {
 		go func() {
-			req := kmsg.NewPtrApiVersionsRequest() // the least that a broker answers
-			req.ClientSoftwareName, req.ClientSoftwareVersion = "todoctl", "1"
-			_, err := seed.Request(probe, req)
-			answers <- err
+			req := kmsg.NewPtrMetadataRequest() // the least that a broker answers only to those it lets in
+			req.Topics = []kmsg.MetadataRequestTopic{}
+			_, errs[i] = seed.Request(probe, req)
+			answered <- i
 		}()
 	}
 	var failed error
 	reached := false
 	for range seeds {
-		err := <-answers
-		if err == nil {
+		if err := errs[<-answered]; err == nil {
 			reached = true
 			cancel()
 		} else if !reached {
@@ -106,7 +114,13 @@ func Reach(ctx context.Context, cl *kgo.Client, wait time.Duration) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return &UnreachableError{Brokers: seedAddrs(cl), Wait: wait, Err: failed}
+	addrs, in := seedAddrs(cl), entryOf(cl)
+	for i, err := range errs {
+		if refused := in.refusal(ctx, addrs[i], err); refused != nil {
+			return refused
+		}
+	}
+	return &UnreachableError{Brokers: addrs, Wait: wait, Err: failed}
 }
 
 // An UnreachableError says that no broker answers.
