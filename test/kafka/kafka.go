@@ -24,6 +24,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/todoctl/todoctl/test/certs"
 )
 
 // ID is the id of every cluster.
@@ -36,13 +38,18 @@ const (
 
 // A Cluster is a Kafka cluster of our own.
 type Cluster struct {
-	dir   string
-	nodes []*node
+	dir     string
+	nodes   []*node
+	secured map[string]string // addresses by listener
 }
 
 // Start returns when all nodes answer. What takes long for the first time is told
 // progress. Without java or mvn the error is ErrMissing.
 func Start(ctx context.Context, nodes int, progress io.Writer) (*Cluster, error) {
+	return launch(ctx, nodes, "", progress)
+}
+
+func launch(ctx context.Context, nodes int, folder certs.Folder, progress io.Writer) (*Cluster, error) {
 	java, err := exec.LookPath("java")
 	if err != nil {
 		return nil, ErrMissing
@@ -61,22 +68,26 @@ func Start(ctx context.Context, nodes int, progress io.Writer) (*Cluster, error)
 	for id := range nodes {
 		c.nodes = append(c.nodes, &node{id: id, java: command, dir: filepath.Join(dir, fmt.Sprintf("node%d", id))})
 	}
-	if err := c.start(ctx); err != nil {
+	if err := c.start(ctx, folder); err != nil {
 		_, closed := c.Close(false)
 		return nil, errors.Join(err, closed)
 	}
 	return c, nil
 }
 
-func (c *Cluster) start(ctx context.Context) error {
-	if err := c.configure(ctx); err != nil {
+func (c *Cluster) start(ctx context.Context, folder certs.Folder) error {
+	if err := c.configure(ctx, folder); err != nil {
 		return err
+	}
+	var users []string
+	if folder != "" {
+		users = scramUsers()
 	}
 	var starts sync.WaitGroup
 	errs := make([]error, len(c.nodes))
 	for i, n := range c.nodes {
 		starts.Go(func() {
-			if errs[i] = n.format(ctx, ID); errs[i] == nil {
+			if errs[i] = n.format(ctx, ID, users); errs[i] == nil {
 				errs[i] = n.start()
 			}
 		})
@@ -89,7 +100,7 @@ func (c *Cluster) start(ctx context.Context) error {
 }
 
 // configure chooses ports and writes the nodes' settings.
-func (c *Cluster) configure(ctx context.Context) error {
+func (c *Cluster) configure(ctx context.Context, folder certs.Folder) error {
 	ports, err := freePorts(ctx, 2*len(c.nodes))
 	if err != nil {
 		return err
@@ -104,6 +115,11 @@ func (c *Cluster) configure(ctx context.Context) error {
 			return err
 		}
 		text := fmt.Sprintf(settings, n.id, strings.Join(voters, ","), n.address, ports[2*n.id+1], filepath.Join(n.dir, "data"), len(c.nodes))
+		if folder != "" {
+			if text, err = c.secure(ctx, folder, text); err != nil {
+				return err
+			}
+		}
 		if err := os.WriteFile(n.settings(), []byte(text), 0o600); err != nil {
 			return err
 		}

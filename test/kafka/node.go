@@ -30,8 +30,8 @@ func (n *node) settings() string { return filepath.Join(n.dir, "server.propertie
 func (n *node) log() string      { return filepath.Join(n.dir, "log") }
 
 // format makes the storage of a node that has never run.
-func (n *node) format(ctx context.Context, cluster string) error {
-	args := slices.Concat(n.java[1:], []string{"kafka.tools.StorageTool", "format", "-t", cluster, "-c", n.settings()})
+func (n *node) format(ctx context.Context, cluster string, users []string) error {
+	args := slices.Concat(n.java[1:], []string{"kafka.tools.StorageTool", "format", "-t", cluster, "-c", n.settings()}, users)
 	cmd := exec.CommandContext(ctx, n.java[0], args...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
