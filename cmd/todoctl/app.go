@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -53,7 +54,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(flagError)
 	root.CompletionOptions.HiddenDefaultCmd = false
 	layoutHelp(root)
 
@@ -69,6 +70,16 @@ func (a *app) rootCommand() *cobra.Command {
 	root.AddCommand(a.devCommand(), a.upCommand(), a.downCommand(), a.serveCommand(), a.workerCommand(), a.topicsCommand(), a.eventsCommand(), a.groupsCommand(),
 		a.dlqCommand(), a.tasksCommand(), a.outboxCommand(), a.migrateCommand(), a.doctorCommand(), a.statusCommand(), a.smokeCommand(), a.configCommand(), a.versionCommand())
 	return root
+}
+
+// flagError adds to pflag's words what to do where somebody puts a password on the
+// command line.
+func flagError(_ *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) && unknown.GetSpecifiedName() == "sasl-password" {
+		return usagef("a password doesn't belong on the command line, which others can see: put it into TODOCTL_SASL_PASSWORD, or into a file and name that with --sasl-password-file FILE")
+	}
+	return usageError{err}
 }
 
 // outputWords is the annotation of a command whose --output takes other words.
@@ -129,7 +140,11 @@ func (a *app) lookupEnv(name string) (string, bool) {
 func settingFlags(cmd *cobra.Command, keys ...string) {
 	for _, s := range config.Settings() {
 		for _, key := range keys {
-			if s.Key == key {
+			switch {
+			case s.Key != key:
+			case s.Switch:
+				cmd.Flags().Bool(key, s.Default == "true", s.Usage)
+			default:
 				cmd.Flags().String(key, s.Default, s.Usage)
 			}
 		}
@@ -149,7 +164,7 @@ func (a *app) loadOwn(cmd *cobra.Command) (*config.Config, error) {
 func (a *app) loadLayers(cmd *cobra.Command, run func(string) map[string]string) (*config.Config, error) {
 	given := make(map[string]string)
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if f.Value.Type() == "string" {
+		if kind := f.Value.Type(); kind == "string" || kind == "bool" {
 			given[f.Name] = f.Value.String()
 		}
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/todoctl/todoctl/internal/config"
+	"github.com/todoctl/todoctl/internal/kafka"
 	"github.com/todoctl/todoctl/internal/publish"
 	"github.com/todoctl/todoctl/internal/server"
 	"github.com/todoctl/todoctl/internal/stack"
@@ -30,7 +31,7 @@ type backend struct {
 	logs    *logs
 	log     *slog.Logger
 	life    *lifecycle
-	brokers []string
+	brokers kafka.Options
 	options backendOptions
 
 	registry *prometheus.Registry
@@ -56,7 +57,7 @@ func withDataDir(cfg *config.Config) (*config.Config, error) {
 func (b *backend) start(ctx context.Context) error {
 	b.registry = prometheus.NewRegistry()
 	b.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	b.run.Brokers, b.run.Pubsub, b.run.DataDir = b.brokers, b.cfg.Get("pubsub"), b.cfg.Get("data-dir")
+	b.run.Brokers, b.run.Pubsub, b.run.DataDir = b.brokers.Brokers, b.cfg.Get("pubsub"), b.cfg.Get("data-dir")
 
 	listener, err := b.listen(ctx)
 	if err != nil {
@@ -229,7 +230,7 @@ func (b *backend) startRelay(ctx context.Context) error {
 // publisher makes the publisher that is asked for; it connects when it is used.
 func (b *backend) publisher() (publish.Publisher, error) {
 	if b.cfg.Get("publisher") == "kafka" {
-		client, err := kafkaClient(b.brokers, publish.KafkaOpts()...)
+		client, err := kafka.NewClient(b.brokers, publish.KafkaOpts()...)
 		if err != nil {
 			return nil, err
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/todoctl/todoctl/internal/config"
+	"github.com/todoctl/todoctl/internal/kafka"
 	"github.com/todoctl/todoctl/internal/stack"
 	"github.com/todoctl/todoctl/internal/topics"
 )
@@ -63,7 +64,7 @@ data folder.`,
 		},
 	}
 	backendFlags(cmd, &f.backend)
-	settingFlags(cmd, "brokers", "broker-addr", "worker-addr", "worker-dapr-http-port", "worker-dapr-grpc-port")
+	brokerFlags(cmd, "broker-addr", "worker-addr", "worker-dapr-http-port", "worker-dapr-grpc-port")
 	workerFlags(cmd, &f.worker)
 	cmd.Flags().BoolVar(&f.noWorker, "no-worker", false, "leave out the reminder worker")
 	cmd.Flags().BoolVar(&ephemeral, "ephemeral", false, "keep everything in a folder that is removed at the end")
@@ -138,8 +139,9 @@ func (d *devRun) startWorker(ctx context.Context) error {
 
 func (d *devRun) startBroker(ctx context.Context) error {
 	if d.cfg.Chosen("brokers") {
-		d.brokers = d.cfg.List("brokers")
-		return nil
+		var err error
+		d.brokers, err = kafkaOptions(d.cfg)
+		return err
 	}
 	listener, note, err := stack.Listen(ctx, d.cfg.Get("broker-addr"), d.cfg.Chosen("broker-addr"))
 	if err != nil {
@@ -154,7 +156,7 @@ func (d *devRun) startBroker(ctx context.Context) error {
 		return fmt.Errorf("broker: %w", err)
 	}
 	d.life.started("broker", func(context.Context) error { broker.Close(); return nil })
-	d.brokers = []string{broker.Addr()}
+	d.brokers = kafka.Options{Brokers: []string{broker.Addr()}}
 	log.Info("listening", "addr", broker.Addr())
 	return nil
 }
@@ -189,7 +191,7 @@ func (d *devRun) list(w io.Writer) {
 	for _, note := range d.notes {
 		fmt.Fprintln(w, "note: "+note)
 	}
-	broker := strings.Join(d.brokers, ",")
+	broker := strings.Join(d.brokers.Brokers, ",")
 	if !d.cfg.Chosen("brokers") {
 		broker += "  (embedded, for development: one node, one copy)"
 	}
@@ -217,7 +219,7 @@ func (d *devRun) list(w io.Writer) {
 	for _, line := range []string{
 		`todoctl tasks add "Buy groceries" --priority high` + here,
 		`todoctl events tail task-events` + here,
-		fmt.Sprintf("kcat -b %s -C -t task-events -e", d.brokers[0]),
+		fmt.Sprintf("kcat -b %s -C -t task-events -e", d.brokers.Brokers[0]),
 	} {
 		fmt.Fprintln(w, "  "+line)
 	}

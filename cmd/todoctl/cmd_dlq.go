@@ -109,7 +109,11 @@ func (a *app) completeReasons(cmd *cobra.Command, topics []string, _ string) ([]
 				return nil, err
 			}
 		}
-		box, err := dlq.Open(ctx, client, kafkaOptions(cfg.List("brokers")), topics)
+		options, err := kafkaOptions(cfg)
+		if err != nil {
+			return nil, err
+		}
+		box, err := dlq.Open(ctx, client, options, topics)
 		if err != nil {
 			return nil, err
 		}

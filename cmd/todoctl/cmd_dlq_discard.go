@@ -49,7 +49,7 @@ Each is written as a line of JSON to dlq-audit.jsonl in the data folder first, w
 			})
 		},
 	}
-	settingFlags(cmd, "brokers", "data-dir")
+	brokerFlags(cmd, "data-dir")
 	f.add(a, cmd)
 	flags := cmd.Flags()
 	flags.BoolVar(&f.all, "all", false, "all of the backlog")
@@ -75,7 +75,11 @@ func (a *app) runDLQDiscard(ctx context.Context, client *kgo.Client, cfg *config
 	if err != nil {
 		return err
 	}
-	job, err := dlq.NewJob(ctx, client, kafkaOptions(cfg.List("brokers")), dlq.JobOptions{
+	options, err := kafkaOptions(cfg)
+	if err != nil {
+		return err
+	}
+	job, err := dlq.NewJob(ctx, client, options, dlq.JobOptions{
 		Topics: topics, Select: wanted, DryRun: f.dryRun, Waiting: a.waiting,
 	})
 	if err != nil {

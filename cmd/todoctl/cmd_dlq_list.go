@@ -50,7 +50,7 @@ also letters that were dealt with count there, if they lie above one that was no
 			})
 		},
 	}
-	settingFlags(cmd, "brokers", "data-dir")
+	brokerFlags(cmd, "data-dir")
 	f.add(a, cmd)
 	flags := cmd.Flags()
 	flags.BoolVar(&f.all, "all", false, "also letters that were dealt with")
@@ -91,7 +91,11 @@ func (a *app) runDLQList(ctx context.Context, client *kgo.Client, cfg *config.Co
 	if err != nil {
 		return err
 	}
-	box, err := dlq.Open(ctx, client, kafkaOptions(cfg.List("brokers")), topics)
+	options, err := kafkaOptions(cfg)
+	if err != nil {
+		return err
+	}
+	box, err := dlq.Open(ctx, client, options, topics)
 	if err != nil {
 		return err
 	}

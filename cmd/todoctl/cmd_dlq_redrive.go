@@ -65,7 +65,7 @@ With --edit the payload of a single letter is opened in $VISUAL or $EDITOR first
 			})
 		},
 	}
-	settingFlags(cmd, "brokers", "data-dir")
+	brokerFlags(cmd, "data-dir")
 	f.add(a, cmd)
 	flags := cmd.Flags()
 	flags.BoolVar(&f.all, "all", false, "all of the backlog")
@@ -111,7 +111,11 @@ func (a *app) runDLQRedrive(ctx context.Context, client *kgo.Client, cfg *config
 	if err != nil {
 		return err
 	}
-	job, err := dlq.NewJob(ctx, client, kafkaOptions(cfg.List("brokers")), dlq.JobOptions{
+	options, err := kafkaOptions(cfg)
+	if err != nil {
+		return err
+	}
+	job, err := dlq.NewJob(ctx, client, options, dlq.JobOptions{
 		Topics: topics, Select: wanted, Redrive: true, MaxRedrives: f.maxRedrives, DryRun: f.dryRun, Waiting: a.waiting,
 	})
 	if err != nil {

@@ -43,7 +43,7 @@ looked for in all topics of dead letters; of several the latest is shown.`,
 }
 
 func settingOnly(cmd *cobra.Command) *cobra.Command {
-	settingFlags(cmd, "brokers", "data-dir")
+	brokerFlags(cmd, "data-dir")
 	return cmd
 }
 
@@ -76,7 +76,11 @@ type dlqOrigin struct {
 }
 
 func (a *app) runDLQShow(ctx context.Context, client *kgo.Client, cfg *config.Config, topics []string, name string) error {
-	box, err := dlq.Open(ctx, client, kafkaOptions(cfg.List("brokers")), topics)
+	options, err := kafkaOptions(cfg)
+	if err != nil {
+		return err
+	}
+	box, err := dlq.Open(ctx, client, options, topics)
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ then looks again. docs/troubleshooting.md describes every check.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd, f) },
 	}
-	settingFlags(cmd, "brokers", "api-url", "database", "data-dir", "sidecar", "daprd", "app-id", "pubsub",
+	brokerFlags(cmd, "api-url", "database", "data-dir", "sidecar", "daprd", "app-id", "pubsub",
 		"dapr-http-port", "dapr-grpc-port", "dapr-api-token", "resources-path", "user")
 	flags := cmd.Flags()
 	flags.SetNormalizeFunc(daprNames)
@@ -118,11 +118,15 @@ func (a *app) doctorOptions(cfg *config.Config) (doctor.Options, error) {
 	setting := func(key string) doctor.Setting { // port 0 is no choice: it is any that is free
 		return doctor.Setting{Value: cfg.Get(key), Source: cfg.Source(key), Chosen: cfg.Chosen(key) && cfg.Get(key) != "0"}
 	}
+	brokers, err := kafkaOptions(cfg)
+	if err != nil {
+		return doctor.Options{}, err
+	}
 	database := setting("database")
 	database.Value = databaseURL(cfg)
 	return doctor.Options{
 		Sources: sources, Foreign: cfg.Chosen("resources-path"),
-		Brokers: cfg.List("brokers"), BrokersFrom: setting("brokers"), APIURL: setting("api-url"), APIAddr: cfg.Get("api-addr"),
+		Brokers: brokers.Brokers, Security: brokers.Security, BrokersFrom: setting("brokers"), APIURL: setting("api-url"), APIAddr: cfg.Get("api-addr"),
 		Database: database, DaprHTTP: setting("dapr-http-port"), DaprGRPC: setting("dapr-grpc-port"),
 		AppID: setting("app-id"), Pubsub: setting("pubsub"), DaprEnabled: setting("dapr-enabled"),
 		Publishes: cfg.Get("publisher") == "dapr" && cfg.Get("sidecar") != "off",

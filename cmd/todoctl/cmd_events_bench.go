@@ -62,7 +62,7 @@ all that had to wait. Without, each client sends as soon as it has its answer.`,
 			return a.runBench(cmd, f)
 		},
 	}
-	settingFlags(cmd, "brokers", "data-dir", "dapr-http-port", "dapr-grpc-port", "pubsub")
+	brokerFlags(cmd, "data-dir", "dapr-http-port", "dapr-grpc-port", "pubsub")
 	flags := cmd.Flags()
 	flags.StringVar(&f.via, "via", "direct", "direct or dapr")
 	flags.StringVar(&f.topic, "topic", "", "the topic (default one of its own, deleted afterwards)")
@@ -124,7 +124,11 @@ func (a *app) runBench(cmd *cobra.Command, f benchFlags) (err error) {
 		return err
 	}
 	ctx := cmd.Context()
-	b := &bench{benchFlags: f, brokers: cfg.List("brokers"), topic: f.topic, result: benchResult{Mode: f.mode, Via: f.via, Clients: f.clients, Batch: f.batch, Rate: f.rate}}
+	brokers, err := kafkaOptions(cfg)
+	if err != nil {
+		return err
+	}
+	b := &bench{benchFlags: f, brokers: brokers, topic: f.topic, result: benchResult{Mode: f.mode, Via: f.via, Clients: f.clients, Batch: f.batch, Rate: f.rate}}
 	client, err := cluster(ctx, b.brokers)
 	if err != nil {
 		return err

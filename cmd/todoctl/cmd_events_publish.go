@@ -71,7 +71,7 @@ The first line that is wrong ends it: those before it are sent, none after it.`,
 			return a.runPublish(cmd, f)
 		},
 	}
-	settingFlags(cmd, "brokers", "data-dir", "dapr-http-port", "dapr-grpc-port", "pubsub")
+	brokerFlags(cmd, "data-dir", "dapr-http-port", "dapr-grpc-port", "pubsub")
 	f.add(cmd)
 	return cmd
 }

@@ -49,7 +49,7 @@ func (a *app) sendAll(cmd *cobra.Command, f publishFlags, p *publishing) error {
 }
 
 func sendDirect(ctx context.Context, cfg *config.Config, f publishFlags, p *publishing) error {
-	client, err := cluster(ctx, cfg.List("brokers"), f.clientOpts()...)
+	client, err := clusterOf(ctx, cfg, f.clientOpts()...)
 	if err != nil {
 		return err
 	}

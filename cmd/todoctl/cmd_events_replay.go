@@ -59,7 +59,7 @@ Offsets (-o), per partition: ` + kafka.OffsetForms + `.`,
 		ValidArgsFunction: a.completeTopics,
 		RunE:              func(cmd *cobra.Command, words []string) error { return a.runReplay(cmd, words[0], f) },
 	}
-	settingFlags(cmd, "brokers", "data-dir")
+	brokerFlags(cmd, "data-dir")
 	flags := cmd.Flags()
 	flags.StringVarP(&f.offset, "offset", "o", "start", "where to begin, and maybe end")
 	flags.Int32SliceVarP(&f.partitions, "partition", "p", nil, "only this partition; repeat it for several")
@@ -113,9 +113,14 @@ func (a *app) runReplay(cmd *cobra.Command, topic string, f replayFlags) error {
 
 // options are what the flags say.
 func (f replayFlags) options(cfg *config.Config, topic string) (kafka.ReplayOptions, error) {
+	from, err := kafkaOptions(cfg)
+	if err != nil {
+		return kafka.ReplayOptions{}, err
+	}
+	to := from // with TLS and login as at the source
+	to.Brokers = f.toBrokers
 	o := kafka.ReplayOptions{
-		From: kafkaOptions(cfg.List("brokers")), Topic: topic, Partitions: f.partitions,
-		To: kafkaOptions(f.toBrokers), ToTopic: f.to,
+		From: from, Topic: topic, Partitions: f.partitions, To: to, ToTopic: f.to,
 		Uncommitted: f.uncommitted, Rate: f.rate,
 		StateFile: f.state, Resume: f.resume, Restart: f.restart, DryRun: f.dryRun,
 	}
@@ -125,7 +130,6 @@ func (f replayFlags) options(cfg *config.Config, topic string) (kafka.ReplayOpti
 	case f.resume && f.restart:
 		return o, usagef("--resume goes on, --restart begins anew: give one")
 	}
-	var err error
 	if o.Range, err = kafka.ParseRange(f.offset, time.Now()); err != nil {
 		return o, usageError{err}
 	}

@@ -70,7 +70,7 @@ Layouts (--format): ` + kafka.LayoutForms + `.`,
 		RunE:              func(cmd *cobra.Command, topics []string) error { return a.runTail(cmd, topics, f) },
 		Annotations:       map[string]string{outputWords: "text json value"},
 	}
-	settingFlags(cmd, "brokers", "data-dir")
+	brokerFlags(cmd, "data-dir")
 	flags := cmd.Flags()
 	flags.StringVarP(&f.offset, "offset", "o", "", "where to begin, and maybe end")
 	flags.Int64VarP(&f.num, "num", "n", 0, "stop after this many events; 0 is no limit")
@@ -181,10 +181,14 @@ func (a *app) runTail(cmd *cobra.Command, topics []string, f tailFlags) error {
 		}
 		fmt.Fprintln(shown.over(a.stderr), "the broker is back")
 	}
+	options, err := kafkaOptions(cfg)
+	if err != nil {
+		return err
+	}
 	ctx, stop := untilReaderGone(cmd.Context(), a.stdout)
 	defer stop()
 	shown.start()
-	err = kafka.Tail(ctx, kafkaOptions(cfg.List("brokers")), t, func(records []*kgo.Record) error {
+	err = kafka.Tail(ctx, options, t, func(records []*kgo.Record) error {
 		shown.showed(len(records))
 		return out.write(records)
 	})

@@ -68,7 +68,7 @@ protocol of KIP-848. Share groups have no lag of this kind.`,
 			})
 		},
 	}
-	settingFlags(cmd, "brokers", "data-dir")
+	brokerFlags(cmd, "data-dir")
 	cmd.Flags().StringSliceVar(&states, "state", nil, "only groups in this state; repeat it for several")
 	completeWords(cmd, "state", groups.States()...)
 	return cmd

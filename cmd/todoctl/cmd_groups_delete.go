@@ -25,7 +25,7 @@ func (a *app) groupsDeleteCommand() *cobra.Command {
 			})
 		},
 	}
-	settingFlags(cmd, "brokers", "data-dir")
+	brokerFlags(cmd, "data-dir")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only tell whether it could be deleted")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "don't ask")
 	return cmd

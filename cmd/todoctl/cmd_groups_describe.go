@@ -59,7 +59,7 @@ this command.`,
 			})
 		},
 	}
-	settingFlags(cmd, "brokers", "data-dir")
+	brokerFlags(cmd, "data-dir")
 	flags := cmd.Flags()
 	flags.SetNormalizeFunc(rpkNames)
 	flags.BoolVarP(&f.regex, "regex", "r", false, "the groups whose names match a regular expression")

@@ -55,7 +55,7 @@ their own topics. A file has a TOPIC PARTITION OFFSET a line, or is the output o
 			})
 		},
 	}
-	settingFlags(cmd, "brokers", "data-dir")
+	brokerFlags(cmd, "data-dir")
 	flags := cmd.Flags()
 	flags.SetNormalizeFunc(rpkNames)
 	flags.StringVar(&f.to, "to", "", "where to")

@@ -24,7 +24,7 @@ is published as soon as sidecar and broker answer.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runServe(cmd, f) },
 	}
 	backendFlags(cmd, &f)
-	settingFlags(cmd, "brokers", "sidecar", "publisher")
+	brokerFlags(cmd, "sidecar", "publisher")
 	completeWords(cmd, "sidecar", "auto", "spawn", "external", "off")
 	completeWords(cmd, "publisher", "dapr", "kafka")
 	return exits(cmd, commonExits+"\n  Stopped by Ctrl-C or SIGTERM it ends with 0 when all was stopped cleanly.")
@@ -52,6 +52,10 @@ func (a *app) runServe(cmd *cobra.Command, f backendOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	brokers, err := kafkaOptions(cfg)
+	if err != nil {
+		return err
+	}
 	if cfg, err = withDataDir(cfg); err != nil {
 		return err
 	}
@@ -59,7 +63,7 @@ func (a *app) runServe(cmd *cobra.Command, f backendOptions) (err error) {
 	ctx, logs := cmd.Context(), a.logs(cfg)
 	b := &backend{
 		app: a, cfg: cfg, logs: logs, log: logs.of("serve"), life: newLifecycle(logs.of("serve")),
-		brokers: cfg.List("brokers"), options: f,
+		brokers: brokers, options: f,
 	}
 	defer func() { err = errors.Join(err, b.life.stop(ctx)) }()
 	if err := b.start(ctx); err != nil {

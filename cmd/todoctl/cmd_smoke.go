@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/todoctl/todoctl/internal/config"
+	"github.com/todoctl/todoctl/internal/kafka"
 	"github.com/todoctl/todoctl/internal/smoke"
 	"github.com/todoctl/todoctl/internal/stack"
 	"github.com/todoctl/todoctl/internal/task"
@@ -47,7 +48,7 @@ The outbox is looked into where the database in use is that of the API.`,
 			return a.smoke(cmd, f)
 		},
 	}
-	settingFlags(cmd, "brokers", "api-url", "database", "data-dir", "worker-app-id", "pubsub",
+	brokerFlags(cmd, "api-url", "database", "data-dir", "worker-app-id", "pubsub",
 		"dapr-http-port", "dapr-grpc-port", "dapr-api-token")
 	flags := cmd.Flags()
 	flags.BoolVar(&f.noAPI, "no-api", false, "send an event through the sidecar instead of a task through the API")
@@ -127,10 +128,14 @@ func (a *app) smokeOptions(cfg *config.Config, f smokeFlags) (o smoke.Options, c
 		}
 		o.API = probeTasks{api}
 	}
-	if o.Client, err = kafkaClient(cfg.List("brokers")); err != nil {
+	brokers, err := kafkaOptions(cfg)
+	if err != nil {
 		return o, nil, err
 	}
-	if o.Reader, err = kafkaClient(cfg.List("brokers")); err != nil {
+	if o.Client, err = kafka.NewClient(brokers); err != nil {
+		return o, nil, err
+	}
+	if o.Reader, err = kafka.NewClient(brokers); err != nil {
 		o.Client.Close()
 		return o, nil, err
 	}

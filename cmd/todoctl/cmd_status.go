@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/todoctl/todoctl/internal/config"
+	"github.com/todoctl/todoctl/internal/kafka"
 	"github.com/todoctl/todoctl/internal/stack"
 	"github.com/todoctl/todoctl/internal/status"
 	"github.com/todoctl/todoctl/internal/topics"
@@ -45,7 +46,7 @@ not well has a line that says so, with the command that tells more, and the answ
 			return a.status(cmd, f)
 		},
 	}
-	settingFlags(cmd, "brokers", "api-url", "database", "data-dir", "sidecar", "publisher", "pubsub",
+	brokerFlags(cmd, "api-url", "database", "data-dir", "sidecar", "publisher", "pubsub",
 		"dapr-http-port", "dapr-api-token", "worker-addr", "worker-app-id")
 	flags := cmd.Flags()
 	flags.BoolVarP(&f.watch, "watch", "w", false, "again and again, until Ctrl-C")
@@ -120,7 +121,11 @@ func (a *app) snapshot(ctx context.Context, cmd *cobra.Command, f statusFlags) (
 	if err != nil {
 		return status.Snapshot{}, err
 	}
-	client, err := kafkaClient(cfg.List("brokers"))
+	brokers, err := kafkaOptions(cfg)
+	if err != nil {
+		return status.Snapshot{}, err
+	}
+	client, err := kafka.NewClient(brokers)
 	if err != nil {
 		return status.Snapshot{}, err
 	}

@@ -29,7 +29,7 @@ type wantedTopics struct {
 }
 
 func (w *wantedTopics) flags(cmd *cobra.Command) {
-	settingFlags(cmd, "brokers", "data-dir")
+	brokerFlags(cmd, "data-dir")
 	cmd.Flags().StringVarP(&w.file, "file", "f", "", "topics as wanted, YAML or JSON, - for stdin (default the stack's own five)")
 	clusterFlag(cmd, &w.cluster)
 }

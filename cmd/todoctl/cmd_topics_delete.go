@@ -39,7 +39,7 @@ deleted. Topics that Kafka keeps for itself are refused.`,
 			})
 		},
 	}
-	settingFlags(cmd, "brokers", "data-dir")
+	brokerFlags(cmd, "data-dir")
 	clusterFlag(cmd, &f.cluster)
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "only show what would be deleted")
 	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "don't ask")

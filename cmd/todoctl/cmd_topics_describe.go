@@ -41,7 +41,7 @@ all topics when none is named.`,
 			})
 		},
 	}
-	settingFlags(cmd, "brokers", "data-dir")
+	brokerFlags(cmd, "data-dir")
 	return healthFlags(cmd, &health)
 }
 

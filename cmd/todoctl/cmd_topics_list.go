@@ -31,7 +31,7 @@ func (a *app) topicsListCommand() *cobra.Command {
 			})
 		},
 	}
-	settingFlags(cmd, "brokers", "data-dir")
+	brokerFlags(cmd, "data-dir")
 	cmd.Flags().BoolVar(&internal, "internal", false, "also those that Kafka keeps for itself")
 	return healthFlags(cmd, &health)
 }

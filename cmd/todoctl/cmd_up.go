@@ -41,7 +41,7 @@ does what is left. Without Docker there is 'todoctl dev'.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.up(cmd, f) },
 	}
-	settingFlags(cmd, "brokers", "data-dir")
+	brokerFlags(cmd, "data-dir")
 	f.add(cmd)
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 5*time.Minute, "how long it may take, with the download of images")
 	cmd.Flags().BoolVar(&f.noTopics, "no-topics", false, "leave the topics alone")
@@ -110,7 +110,7 @@ func (a *app) bringUp(ctx context.Context, cfg *config.Config, f upFlags, result
 	if f.noTopics {
 		return nil
 	}
-	result.Topics, err = builtinTopics(ctx, result.Brokers)
+	result.Topics, err = builtinTopics(ctx, cfg)
 	if err != nil {
 		return fmt.Errorf("the containers run; set up the topics (brokers from %s; --no-topics leaves them out): %w", cfg.Source("brokers"), err)
 	}
@@ -150,8 +150,8 @@ func (a *app) waitUp(ctx context.Context, c stack.Compose, timeout time.Duration
 }
 
 // builtinTopics does what 'topics setup' does.
-func builtinTopics(ctx context.Context, brokers []string) (*topicsSetup, error) {
-	client, err := cluster(ctx, brokers)
+func builtinTopics(ctx context.Context, cfg *config.Config) (*topicsSetup, error) {
+	client, err := clusterOf(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,7 @@ topic, with the reason.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runWorker(cmd, f) },
 	}
-	settingFlags(cmd, "worker-addr", "database", "data-dir", "brokers", "sidecar", "daprd", "worker-app-id", "pubsub",
+	brokerFlags(cmd, "worker-addr", "database", "data-dir", "sidecar", "daprd", "worker-app-id", "pubsub",
 		"worker-dapr-http-port", "worker-dapr-grpc-port", "resources-path", "dapr-config", "log-level", "log-format")
 	workerFlags(cmd, &f)
 	cmd.Flags().StringVar(&f.readyFile, "ready-file", "", "write the addresses in use to this file, as JSON, once the worker has subscribed")
@@ -78,13 +78,17 @@ func (a *app) runWorker(cmd *cobra.Command, f workerOptions) (err error) {
 	if cfg.Get("sidecar") == "off" {
 		return usagef("--sidecar off: the worker gets its events from a sidecar")
 	}
+	brokers, err := kafkaOptions(cfg)
+	if err != nil {
+		return err
+	}
 	if cfg, err = withDataDir(cfg); err != nil {
 		return err
 	}
 	ctx, logs := cmd.Context(), a.logs(cfg)
-	run := stack.Run{Brokers: cfg.List("brokers"), Pubsub: cfg.Get("pubsub"), DataDir: cfg.Get("data-dir"), Database: store.Describe(databaseURL(cfg))}
+	run := stack.Run{Brokers: brokers.Brokers, Pubsub: cfg.Get("pubsub"), DataDir: cfg.Get("data-dir"), Database: store.Describe(databaseURL(cfg))}
 	w := &workerRun{
-		app: a, cfg: cfg, logs: logs, log: logs.of("worker"), life: newLifecycle(logs.of("worker")), brokers: run.Brokers,
+		app: a, cfg: cfg, logs: logs, log: logs.of("worker"), life: newLifecycle(logs.of("worker")), brokers: brokers,
 		registry: prometheus.NewRegistry(), options: f, external: runsUnderDapr(cfg), run: &run,
 	}
 	w.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

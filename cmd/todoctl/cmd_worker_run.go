@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/todoctl/todoctl/internal/config"
+	"github.com/todoctl/todoctl/internal/kafka"
 	"github.com/todoctl/todoctl/internal/notify"
 	"github.com/todoctl/todoctl/internal/publish"
 	"github.com/todoctl/todoctl/internal/server"
@@ -38,7 +39,7 @@ type workerRun struct {
 	logs     *logs
 	log      *slog.Logger
 	life     *lifecycle
-	brokers  []string
+	brokers  kafka.Options
 	store    *store.Store
 	registry *prometheus.Registry
 	options  workerOptions

@@ -89,7 +89,7 @@ func TestDeadLettersOfDapr(t *testing.T) {
 	}
 	defer func() { _ = sidecar.Stop(t.Context()) }()
 
-	client, err := kafkaClient(broker.ListenAddrs(), kafka.KeepPartitions())
+	client, err := kafka.NewClient(kafka.Options{Brokers: broker.ListenAddrs()}, kafka.KeepPartitions())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func awaitLetters(t *testing.T, brokers []string, n int64) []dlq.Letter {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var letters []dlq.Letter
-	err := kafka.Tail(ctx, kafkaOptions(brokers), kafka.TailOptions{Topics: []string{"task-events-dlq"}, Num: n}, func(records []*kgo.Record) error {
+	err := kafka.Tail(ctx, kafka.Options{Brokers: brokers}, kafka.TailOptions{Topics: []string{"task-events-dlq"}, Num: n}, func(records []*kgo.Record) error {
 		for _, r := range records {
 			letters = append(letters, dlq.Parse(r))
 		}

@@ -32,7 +32,7 @@ func TestRedriveSurvivesKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer broker.Close()
-	client, err := kafkaClient(broker.ListenAddrs(), kafka.KeepPartitions())
+	client, err := kafka.NewClient(kafka.Options{Brokers: broker.ListenAddrs()}, kafka.KeepPartitions())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func checkRedriven(t *testing.T, brokers []string) {
 	t.Helper()
 	copies, last := make(map[string]int), make(map[int32]int)
 	all := 0
-	err := kafka.Tail(t.Context(), kafkaOptions(brokers), kafka.TailOptions{Topics: []string{"task-events"}, ExitAtEnd: true}, func(records []*kgo.Record) error {
+	err := kafka.Tail(t.Context(), kafka.Options{Brokers: brokers}, kafka.TailOptions{Topics: []string{"task-events"}, ExitAtEnd: true}, func(records []*kgo.Record) error {
 		for _, r := range records {
 			e, _ := kafka.ParseEvent(r)
 			var n int

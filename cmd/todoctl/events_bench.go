@@ -31,7 +31,7 @@ const (
 // A bench is one run of the command.
 type bench struct {
 	benchFlags
-	brokers   []string
+	brokers   kafka.Options
 	topic     string
 	id        string    // of the run, in the id of each event
 	began     time.Time // what the times in the ids count from
@@ -134,7 +134,7 @@ func (b *bench) consume(ctx context.Context) error {
 	}
 	var n, size int64
 	began, told := time.Now(), time.Now()
-	err := kafka.Tail(reading, kafkaOptions(b.brokers), kafka.TailOptions{Topics: []string{b.topic}, ExitAtEnd: true}, func(records []*kgo.Record) error {
+	err := kafka.Tail(reading, b.brokers, kafka.TailOptions{Topics: []string{b.topic}, ExitAtEnd: true}, func(records []*kgo.Record) error {
 		for _, r := range records {
 			size += int64(len(r.Value))
 		}
@@ -163,7 +163,7 @@ func (b *bench) endToEnd(ctx context.Context) error {
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		failed = kafka.Tail(reading, kafkaOptions(b.brokers), r.tail(), r.take)
+		failed = kafka.Tail(reading, b.brokers, r.tail(), r.take)
 	}()
 	select {
 	case <-r.ready:

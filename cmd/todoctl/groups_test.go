@@ -9,6 +9,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/todoctl/todoctl/internal/kafka"
 )
 
 // records TOPIC PARTITION AGE...: writes a record so long ago to the partition on
@@ -16,7 +18,7 @@ import (
 func records(ts *testscript.TestScript, _ bool, args []string) {
 	partition, err := strconv.ParseInt(args[1], 10, 32)
 	ts.Check(err)
-	client, err := kafkaClient([]string{ts.Getenv("BROKER")}, kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	client, err := kafka.NewClient(kafka.Options{Brokers: []string{ts.Getenv("BROKER")}}, kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	ts.Check(err)
 	defer client.Close()
 	for _, word := range args[2:] {
@@ -40,7 +42,7 @@ func consume(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) > 3 {
 		opts = append(opts, kgo.ServerSideBalancer())
 	}
-	client, err := kafkaClient([]string{ts.Getenv("BROKER")}, opts...)
+	client, err := kafka.NewClient(kafka.Options{Brokers: []string{ts.Getenv("BROKER")}}, opts...)
 	ts.Check(err)
 	ts.Defer(client.Close)
 	ts.Value("members").(map[string]*kgo.Client)[args[0]] = client

@@ -12,15 +12,31 @@ import (
 	"github.com/todoctl/todoctl/internal/kafka"
 )
 
-func kafkaOptions(brokers []string) kafka.Options { return kafka.Options{Brokers: brokers} }
+// brokerFlags are the flags of a command that speaks to the brokers, and of further
+// settings.
+func brokerFlags(cmd *cobra.Command, more ...string) {
+	settingFlags(cmd, append(config.Brokers(), more...)...)
+	completeWords(cmd, "sasl-mechanism", kafka.Mechanisms()...)
+}
 
-func kafkaClient(brokers []string, extra ...kgo.Opt) (*kgo.Client, error) {
-	return kafka.NewClient(kafkaOptions(brokers), extra...)
+// kafkaOptions are the brokers of the settings, and how to come in there.
+func kafkaOptions(cfg *config.Config) (kafka.Options, error) {
+	security, err := kafkaSecurity(cfg)
+	return kafka.Options{Brokers: cfg.List("brokers"), Security: security}, err
+}
+
+// clusterOf is the cluster that the settings name.
+func clusterOf(ctx context.Context, cfg *config.Config, extra ...kgo.Opt) (*kgo.Client, error) {
+	options, err := kafkaOptions(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return cluster(ctx, options, extra...)
 }
 
 // cluster returns a client of a cluster that answers; the caller closes it.
-func cluster(ctx context.Context, brokers []string, extra ...kgo.Opt) (*kgo.Client, error) {
-	client, err := kafkaClient(brokers, extra...)
+func cluster(ctx context.Context, o kafka.Options, extra ...kgo.Opt) (*kgo.Client, error) {
+	client, err := kafka.NewClient(o, extra...)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +58,7 @@ func (a *app) onCluster(cmd *cobra.Command, do func(context.Context, *kgo.Client
 
 // onClusterOf is onCluster for a command that reads its other settings too.
 func onClusterOf(cmd *cobra.Command, cfg *config.Config, do func(context.Context, *kgo.Client) error) error {
-	client, err := cluster(cmd.Context(), cfg.List("brokers"))
+	client, err := clusterOf(cmd.Context(), cfg)
 	if err != nil {
 		return err
 	}
@@ -66,7 +82,7 @@ func (a *app) completeNames(cmd *cobra.Command, read func(context.Context, *kgo.
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), time.Second)
 	defer cancel()
-	client, err := cluster(ctx, cfg.List("brokers"))
+	client, err := clusterOf(ctx, cfg)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

@@ -41,6 +41,13 @@ func startKafka(t *testing.T, nodes int) *apache.Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
+	closeAfter(t, cluster)
+	return cluster
+}
+
+// closeAfter stops the nodes at the end of the test; of one that failed the logs stay.
+func closeAfter(t *testing.T, cluster *apache.Cluster) {
+	t.Helper()
 	t.Cleanup(func() {
 		logs, err := cluster.Close(t.Failed())
 		if err != nil {
@@ -50,7 +57,6 @@ func startKafka(t *testing.T, nodes int) *apache.Cluster {
 			t.Logf("the logs of Apache Kafka are in %s", logs)
 		}
 	})
-	return cluster
 }
 
 // kafkaScripts are those with the command broker, and those of testdata/kafka.

@@ -30,7 +30,7 @@ const (
 // liveUpdates makes the hub of the API's streams and runs its reader, which reads
 // nothing until the first stream comes.
 func (b *backend) liveUpdates(ctx context.Context) *server.Hub {
-	l := newLiveReader(kafkaOptions(b.brokers), b.logs.of("live"), server.HubOptions{Metrics: b.registry})
+	l := newLiveReader(b.brokers, b.logs.of("live"), server.HubOptions{Metrics: b.registry})
 	b.life.run(ctx, "live updates", l.run)
 	return l.hub
 }

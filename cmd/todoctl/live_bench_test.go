@@ -18,6 +18,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/todoctl/todoctl/internal/kafka"
 	"github.com/todoctl/todoctl/internal/stack"
 )
 
@@ -48,7 +49,7 @@ func benchmarkLive(b *testing.B, rate int) {
 		reading.Go(func() { took[i] = listeners[i].delays() })
 	}
 	joined := residentMB(b, pid)
-	client, err := kafkaClient(c.ListenAddrs(), kgo.ProducerLinger(0))
+	client, err := kafka.NewClient(kafka.Options{Brokers: c.ListenAddrs()}, kgo.ProducerLinger(0))
 	if err != nil {
 		b.Fatal(err)
 	}

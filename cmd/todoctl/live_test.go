@@ -42,7 +42,7 @@ func startReplica(t testing.TB, brokers []string, o server.HubOptions) *replica 
 		t.Fatal(err)
 	}
 	r := &replica{url: "http://" + listener.Addr().String(), log: &lockedText{}}
-	r.reader = newLiveReader(kafkaOptions(brokers), slog.New(slog.NewTextHandler(r.log, nil)), o)
+	r.reader = newLiveReader(kafka.Options{Brokers: brokers}, slog.New(slog.NewTextHandler(r.log, nil)), o)
 	ctx, cancel := context.WithCancel(t.Context())
 	var parts sync.WaitGroup
 	parts.Go(func() {
@@ -193,7 +193,7 @@ func syncRecord(user string, id int, title string) *kgo.Record {
 // produceUpdates makes a record of the user's for each title, on all partitions.
 func produceUpdates(t testing.TB, brokers []string, user string, titles ...string) {
 	t.Helper()
-	client, err := kafkaClient(brokers)
+	client, err := kafka.NewClient(kafka.Options{Brokers: brokers})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -350,7 +350,7 @@ func TestLiveUpdatesOfAThousandClients(t *testing.T) {
 		user := i % liveUsers
 		records[i] = syncRecord(fmt.Sprint("user", user), user+1, fmt.Sprintf("%04d", i))
 	}
-	client, err := kafkaClient(brokers)
+	client, err := kafka.NewClient(kafka.Options{Brokers: brokers})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func makeTopic(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func brokerClient(ts *testscript.TestScript, extra ...kgo.Opt) *kgo.Client {
-	client, err := kafkaClient([]string{ts.Getenv("BROKER")}, extra...)
+	client, err := kafka.NewClient(kafka.Options{Brokers: []string{ts.Getenv("BROKER")}}, extra...)
 	ts.Check(err)
 	ts.Defer(client.Close)
 	return client
@@ -86,7 +86,7 @@ func shown(b []byte) string {
 func sameRecords(ts *testscript.TestScript, _ bool, args []string) {
 	var both [2][]stored
 	for i, topic := range args {
-		ts.Check(kafka.Tail(context.Background(), kafkaOptions([]string{ts.Getenv("BROKER")}),
+		ts.Check(kafka.Tail(context.Background(), kafka.Options{Brokers: []string{ts.Getenv("BROKER")}},
 			kafka.TailOptions{Topics: []string{topic}, ExitAtEnd: true, Range: kafka.Range{}},
 			func(records []*kgo.Record) error {
 				for _, r := range records {

@@ -46,7 +46,7 @@ func TestReplaySurvivesKill(t *testing.T) {
 
 func fillSource(t *testing.T, broker string) {
 	t.Helper()
-	client, err := kafkaClient([]string{broker}, kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	client, err := kafka.NewClient(kafka.Options{Brokers: []string{broker}}, kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func killReplay(t *testing.T, state string, at int64, argv ...string) {
 func checkCopies(t *testing.T, broker string) {
 	t.Helper()
 	next, copies := make(map[int32]int), 0
-	err := kafka.Tail(t.Context(), kafkaOptions([]string{broker}), kafka.TailOptions{Topics: []string{"target"}, ExitAtEnd: true}, func(records []*kgo.Record) error {
+	err := kafka.Tail(t.Context(), kafka.Options{Brokers: []string{broker}}, kafka.TailOptions{Topics: []string{"target"}, ExitAtEnd: true}, func(records []*kgo.Record) error {
 		for _, r := range records {
 			copies++
 			n, err := strconv.Atoi(string(r.Value))

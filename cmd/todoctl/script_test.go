@@ -22,6 +22,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/todoctl/todoctl/internal/kafka"
 	"github.com/todoctl/todoctl/internal/topics"
 	apache "github.com/todoctl/todoctl/test/kafka"
 )
@@ -95,6 +96,10 @@ func scriptParams(daprd string, shared *apache.Cluster) testscript.Params {
 			"listen":      openStream,
 			"heard":       heard,
 			"hangup":      hangUp,
+
+			"certificates": makeCertificates,
+			"secured":      startSecured,
+			"loginvars":    loginVariables,
 
 			"nodes":     startNodes,
 			"kill9":     killNode,
@@ -245,7 +250,7 @@ func startKfake(ts *testscript.TestScript, _ bool, args []string) {
 func recreate(ts *testscript.TestScript, _ bool, args []string) {
 	partitions, err := strconv.ParseInt(args[1], 10, 32)
 	ts.Check(err)
-	client, err := kafkaClient([]string{ts.Getenv("BROKER")})
+	client, err := kafka.NewClient(kafka.Options{Brokers: []string{ts.Getenv("BROKER")}})
 	ts.Check(err)
 	defer client.Close()
 	admin, ctx := kadm.NewClient(client), context.Background()

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -41,7 +42,7 @@ type appSidecar struct {
 	logs    *logs
 	log     *slog.Logger
 	life    *lifecycle
-	brokers []string
+	brokers kafka.Options
 
 	part     string // its name in the log and in the data folder
 	external bool   // somebody else's: dapr run and Kubernetes say where it is
@@ -104,7 +105,7 @@ func (s *appSidecar) start(ctx context.Context) error {
 	if err == nil {
 		s.pid = sidecar.PID()
 	} else if !s.brokerAway(ctx) {
-		return err
+		return s.explained(ctx, err)
 	}
 	s.life.run(ctx, s.part, func(ctx context.Context) error { return s.keep(ctx, sidecar, options) })
 	return nil
@@ -141,10 +142,10 @@ func (s *appSidecar) keep(ctx context.Context, sidecar *stack.Sidecar, options s
 			case <-sidecar.Done():
 			}
 			if err := sidecar.Err(); !s.brokerAway(ctx) {
-				return err
+				return s.explained(ctx, err)
 			}
 		}
-		s.log.Error("the broker is away, so the sidecar can't start: "+s.waiting, "brokers", s.brokers) //nolint:sloglint // one of two constants
+		s.log.Error("the broker is away, so the sidecar can't start: "+s.waiting, "brokers", s.brokers.Brokers) //nolint:sloglint // one of two constants
 		var err error
 		if sidecar, err = s.relaunch(ctx, options); err != nil {
 			return err
@@ -175,7 +176,7 @@ func (s *appSidecar) relaunch(ctx context.Context, options stack.SidecarOptions)
 			return sidecar, nil
 		}
 		if !s.brokerAway(ctx) {
-			return nil, err
+			return nil, s.explained(ctx, err)
 		}
 	}
 }
@@ -209,12 +210,28 @@ func (s *appSidecar) tryLaunch(ctx context.Context, options stack.SidecarOptions
 // brokerAway tells whether no broker answers: the usual reason for a sidecar that
 // doesn't start.
 func (s *appSidecar) brokerAway(ctx context.Context) bool {
-	client, err := kafkaClient(s.brokers)
+	var away *kafka.UnreachableError
+	return errors.As(s.reachBroker(ctx), &away)
+}
+
+// explained is why a sidecar doesn't start: that the brokers don't let in who comes as
+// the settings say, since the sidecar does too, or else what it said itself. Without
+// such settings the component may have its own.
+func (s *appSidecar) explained(ctx context.Context, err error) error {
+	var refused *kafka.AccessError
+	if err != nil && s.brokers.Security.On() && errors.As(s.reachBroker(ctx), &refused) {
+		return fmt.Errorf("%s can't start: %w", s.part, refused)
+	}
+	return err
+}
+
+func (s *appSidecar) reachBroker(ctx context.Context) error {
+	client, err := kafka.NewClient(s.brokers)
 	if err != nil {
-		return false
+		return err
 	}
 	defer client.Close()
-	return kafka.Reach(ctx, client, 2*time.Second) != nil
+	return kafka.Reach(ctx, client, 2*time.Second)
 }
 
 func (s *appSidecar) options() (stack.SidecarOptions, error) {
@@ -228,7 +245,7 @@ func (s *appSidecar) options() (stack.SidecarOptions, error) {
 	if err != nil {
 		return stack.SidecarOptions{}, err
 	}
-	if _, err := stack.WriteResources(stack.ResourceOptions{Sources: sources, Dir: resources, Brokers: s.brokers}); err != nil {
+	if _, err := stack.WriteResources(stack.ResourceOptions{Sources: sources, Dir: resources, Brokers: s.brokers.Brokers, Security: s.brokers.Security}); err != nil {
 		return stack.SidecarOptions{}, err
 	}
 	_, port, err := net.SplitHostPort(s.appAddr)
@@ -244,7 +261,7 @@ func (s *appSidecar) options() (stack.SidecarOptions, error) {
 		HTTPPort: s.httpPort, GRPCPort: s.grpcPort, MetricsPort: s.metricsPort(),
 		ResourcesPath: []string{resources}, ConfigFile: s.cfg.Get("dapr-config"), LogLevel: s.cfg.Get("log-level"),
 		APIToken: s.cfg.Get("dapr-api-token"), AppAPIToken: s.appToken,
-		Env: s.app.environ, Dir: dir, AppCommand: "todoctl", Log: s.logs.of(s.part),
+		Env: slices.Concat(s.app.environ, stack.SecurityEnv(s.brokers.Security)), Dir: dir, AppCommand: "todoctl", Log: s.logs.of(s.part),
 	}, nil
 }
 

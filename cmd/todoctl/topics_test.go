@@ -20,6 +20,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/todoctl/todoctl/internal/kafka"
 )
 
 // decline TOPIC: the next request that would create, change or delete the topic on
@@ -35,7 +37,7 @@ func decline(ts *testscript.TestScript, _ bool, args []string) {
 // unwell TOPIC: from now on the topic's first partition has one replica in sync, and
 // its second no leader.
 func unwell(ts *testscript.TestScript, _ bool, args []string) {
-	client, err := kafkaClient([]string{ts.Getenv("BROKER")})
+	client, err := kafka.NewClient(kafka.Options{Brokers: []string{ts.Getenv("BROKER")}})
 	ts.Check(err)
 	defer client.Close()
 	all := kmsg.NewPtrMetadataRequest()
@@ -69,7 +71,7 @@ func unwell(ts *testscript.TestScript, _ bool, args []string) {
 
 // reads GROUP TOPIC PARTITION OFFSET: the group has read the partition up to there.
 func reads(ts *testscript.TestScript, _ bool, args []string) {
-	client, err := kafkaClient([]string{ts.Getenv("BROKER")})
+	client, err := kafka.NewClient(kafka.Options{Brokers: []string{ts.Getenv("BROKER")}})
 	ts.Check(err)
 	defer client.Close()
 	partition, err := strconv.ParseInt(args[2], 10, 32)

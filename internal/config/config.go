@@ -110,6 +110,10 @@ func (c *Config) Validate() error {
 		{"log-level", "debug info warn error"},
 		{"log-format", "text json"},
 		{"dapr-enabled", "true false 1 0"},
+		{"tls", "true false 1 0"},
+	}
+	if c.Get("sasl-mechanism") != "" {
+		choices = append(choices, struct{ key, want string }{"sasl-mechanism", "plain scram-sha-256 scram-sha-512"})
 	}
 	for _, choice := range choices {
 		if !strings.Contains(" "+choice.want+" ", " "+strings.ToLower(c.Get(choice.key))+" ") {

@@ -15,6 +15,7 @@ type Setting struct {
 	Env     []string // further variables, such as those of the setup guide; TODOCTL_… comes first
 	Secret  bool     // masked wherever it is shown; may hold a password
 	Client  bool     // taken from run.json of a running stack before the default
+	Switch  bool     // true or false; its flag needs no value
 }
 
 // Variables lists the environment variables that set it, the first one set wins.
@@ -23,10 +24,23 @@ func (s Setting) Variables() []string {
 	return append([]string{own}, s.Env...)
 }
 
+// Brokers lists the keys that say how to come to the brokers.
+func Brokers() []string {
+	return []string{"brokers", "tls", "tls-ca", "tls-cert", "tls-key", "sasl-mechanism", "sasl-user", "sasl-password-file"}
+}
+
 // Settings lists every setting, in the order in which they are shown.
 func Settings() []Setting {
 	return []Setting{
 		{Key: "brokers", Default: "127.0.0.1:19092", Usage: "Kafka bootstrap addresses, comma-separated", Client: true},
+		{Key: "tls", Default: "false", Usage: "speak TLS with the brokers; on as well when one of the --tls-… files is given", Switch: true},
+		{Key: "tls-ca", Usage: "PEM file with the CA of the brokers' certificates (default the system's)"},
+		{Key: "tls-cert", Usage: "PEM file with a client certificate to show to the brokers"},
+		{Key: "tls-key", Usage: "PEM file with the key of --tls-cert"},
+		{Key: "sasl-mechanism", Usage: "how to log in to the brokers: plain, scram-sha-256 or scram-sha-512"},
+		{Key: "sasl-user", Usage: "who logs in to the brokers; the password is in TODOCTL_SASL_PASSWORD or --sasl-password-file"},
+		{Key: "sasl-password-file", Usage: "file with the password of --sasl-user"},
+		{Key: "sasl-password", Usage: "the password of sasl-user; it has no flag, since others can see command lines", Secret: true},
 		{Key: "api-url", Default: "http://127.0.0.1:8001", Usage: "where the task API is", Client: true},
 		{Key: "api-addr", Default: "127.0.0.1:8001", Usage: "where the task API listens"},
 		{Key: "broker-addr", Default: "127.0.0.1:19092", Usage: "where the embedded broker listens"},

@@ -2,13 +2,11 @@ package doctor
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -45,6 +43,13 @@ func (s *subject) checkReach(context.Context) Result {
 		return skipped(nothingRuns)
 	}
 	reason := err.Error()
+	var refused *kafka.AccessError
+	if errors.As(err, &refused) {
+		return found(Finding{
+			Message: fmt.Sprintf("The Kafka broker at %s %s.", refused.Broker, refused.Reason), Mend: refused.Mend,
+			Evidence: facts("address", refused.Broker, "from", s.BrokersFrom.Source, "error", refused.Err.Error()),
+		})
+	}
 	var unreachable *kafka.UnreachableError
 	if errors.As(err, &unreachable) {
 		reason, _, _ = strings.Cut(reason, "; start one")
@@ -109,6 +114,9 @@ func (s *subject) checkTLS(ctx context.Context) Result {
 	if s.BrokersFrom.Chosen && !s.Foreign && len(s.kafkas()) == 0 {
 		return beside()
 	}
+	if s.Security.On() && !s.Foreign {
+		return beside() // broker.reach tells: what the components say is replaced
+	}
 	var r Result
 	for _, c := range s.kafkas() {
 		auth, off := c.value("authType"), isTrue(c.value("disableTls"))
@@ -119,7 +127,7 @@ func (s *subject) checkTLS(ctx context.Context) Result {
 		if !wants && s.broker() == nil {
 			continue
 		}
-		speaks, err := speaksTLS(ctx, addr)
+		speaks, err := kafka.SpeaksTLS(ctx, addr)
 		if err != nil || speaks == wants {
 			continue
 		}
@@ -138,40 +146,4 @@ func (s *subject) checkTLS(ctx context.Context) Result {
 		r.Findings = append(r.Findings, f)
 	}
 	return r
-}
-
-// speaksTLS tells whether a server does; an error when it can't be told.
-func speaksTLS(ctx context.Context, addr string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return false, err
-	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(dialTimeout / 2)); err != nil {
-		return false, err
-	}
-	err = tls.Client(conn, &tls.Config{InsecureSkipVerify: true}).HandshakeContext(ctx) //nolint:gosec // nothing is sent, it is only asked
-	var plain tls.RecordHeaderError
-	var alert tls.AlertError
-	switch {
-	case err == nil, errors.As(err, &alert):
-		return true, nil
-	case errors.As(err, &plain):
-		return false, nil
-	}
-	// A Kafka broker hangs up on what it takes for a huge request, or waits for it.
-	return false, kafkaAnswers(ctx, addr)
-}
-
-// kafkaAnswers asks for the broker's versions without TLS.
-func kafkaAnswers(ctx context.Context, addr string) error {
-	client, err := kafka.NewClient(kafka.Options{Brokers: []string{addr}, Timeout: dialTimeout})
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	return kafka.Reach(ctx, client, dialTimeout)
 }

@@ -129,6 +129,13 @@ func (s *subject) authFinding(c component) (Finding, bool) {
 				}, true
 			}
 		}
+	case strings.EqualFold(auth.value, "certificate"), strings.EqualFold(auth.value, "mtls") && !isTrue(c.value("skipVerify")):
+		if i, _ := c.item("caCert"); !i.given() {
+			return Finding{
+				Message:  fmt.Sprintf("Component %s has authType %s and no caCert: daprd ends when it starts.", quoted(c.name), auth.value),
+				Evidence: facts("at", c.at(auth.node), "wanted", "caCert"), Mend: "add caCert",
+			}, true
+		}
 	}
 	return Finding{}, false
 }

@@ -91,6 +91,8 @@ func fileCases() []fileCase {
 		{name: "2 no such authType", files: one(kafkaFile("authType", "plain")), want: []string{"files.auth-type"}, dapr: ends, broken: true},
 		{name: "2 password without a user", files: one(kafkaFile("authType", "password", "disableTls", `"true"`)), want: []string{"files.auth-type"}, dapr: ends, broken: true},
 		{name: "2 no brokers", files: one(comp(pubsub, "pubsub.kafka", none...)), want: []string{"files.brokers"}, dapr: ends, broken: true},
+		{name: "13 a certificate without its CA", files: one(kafkaFile("authType", "certificate")), want: []string{"files.auth-type"}, dapr: ends, broken: true},
+		{name: "13 mTLS without the CA", files: one(kafkaFile("authType", "mtls")), want: []string{"files.auth-type"}, dapr: ends, broken: true},
 		{name: "3 placeholder", files: one(comp(pubsub, "pubsub.kafka", "brokers", `"{KAFKA_BROKERS}"`, "authType", "none")), want: []string{"files.placeholder"}, dapr: ends, broken: true},
 		{name: "3 shell", files: one(comp(pubsub, "pubsub.kafka", "brokers", `${KAFKA_HOST}:9092`, "authType", "none")), want: []string{"files.placeholder"}, dapr: ends, broken: true},
 		{name: "3 Dapr's own templates are none", files: one(with("consumerID", `"{uuid}"`, "clientID", `"{appID}"`)), dapr: starts},

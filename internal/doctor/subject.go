@@ -28,6 +28,7 @@ type Options struct {
 
 	Brokers     []string
 	BrokersFrom Setting
+	Security    kafka.Security // when it is on, serve puts it into the components that aren't somebody else's
 	APIURL      Setting
 	Database    Setting // a URL or path; may hold a password
 	DaprHTTP    Setting // ports
@@ -88,7 +89,7 @@ func newSubject(ctx context.Context, o Options) (*subject, error) {
 }
 
 func (s *subject) newClient() (*kgo.Client, error) {
-	return kafka.NewClient(kafka.Options{Brokers: s.brokers(), Timeout: dialTimeout})
+	return kafka.NewClient(kafka.Options{Brokers: s.brokers(), Timeout: dialTimeout, Security: s.Security})
 }
 
 func (s *subject) close() { s.client.Close() }

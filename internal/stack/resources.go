@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/todoctl/todoctl/internal/kafka"
 )
 
 // ResourceOptions say which Dapr resources to write, and where.
@@ -18,6 +20,11 @@ type ResourceOptions struct {
 	Sources []fs.FS
 	Dir     string   // owned by todoctl; YAML files in it that no source has are removed
 	Brokers []string // when not empty, put into every pubsub.kafka component
+
+	// Security, when it is on, is put into every pubsub.kafka component, in place of
+	// what that says of TLS and login. Password and key aren't written: the component
+	// names variables, which SecurityEnv has.
+	Security kafka.Security
 }
 
 // WriteResources writes the resources into Dir and returns the names of the files.
@@ -25,6 +32,9 @@ type ResourceOptions struct {
 // line: Dapr itself would pass over it with a warning, and the component be
 // missing. Comments survive.
 func WriteResources(opts ResourceOptions) ([]string, error) {
+	if err := checkDapr(opts.Security); err != nil {
+		return nil, err
+	}
 	// All is read before anything is removed: a source may be Dir itself.
 	files, err := readResources(opts.Sources)
 	if err != nil {
@@ -39,7 +49,7 @@ func WriteResources(opts ResourceOptions) ([]string, error) {
 	var names []string
 	var problems []error
 	for name, content := range files {
-		edited, err := setBrokers(content, strings.Join(opts.Brokers, ","))
+		edited, err := editKafka(content, opts)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("%s%w", name, err))
 			edited = content

@@ -6,16 +6,17 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// setBrokers returns a resource file with the brokers of its pubsub.kafka
-// components replaced; the very same bytes when there is nothing to replace. An
-// error begins with ":LINE: ", to stand behind a file's name.
-func setBrokers(content []byte, brokers string) ([]byte, error) {
+// editKafka returns a resource file with the brokers of its pubsub.kafka components
+// replaced, and what they say of TLS and login; the very same bytes when there is
+// nothing to replace. An error begins with ":LINE: ", to stand behind a file's name.
+func editKafka(content []byte, opts ResourceOptions) ([]byte, error) {
 	var out bytes.Buffer
 	encoder := yaml.NewEncoder(&out)
 	encoder.SetIndent(2)
@@ -30,8 +31,13 @@ func setBrokers(content []byte, brokers string) ([]byte, error) {
 		if err != nil {
 			return nil, yamlError(err)
 		}
-		if brokers != "" && isKafkaPubsub(&document) {
-			setMetadata(&document, "brokers", brokers)
+		if isKafkaPubsub(&document) && (len(opts.Brokers) > 0 || opts.Security.On()) {
+			if len(opts.Brokers) > 0 {
+				setMetadata(&document, "brokers", "value", strings.Join(opts.Brokers, ","))
+			}
+			if opts.Security.On() {
+				setSecurity(&document, opts.Security)
+			}
 			changed = true
 		}
 		if err := encoder.Encode(&document); err != nil {
@@ -66,11 +72,12 @@ func isKafkaPubsub(document *yaml.Node) bool {
 	return kind != nil && kind.Value == "Component" && component != nil && component.Value == "pubsub.kafka"
 }
 
-// setMetadata gives an item of spec.metadata a plain value, in place of whatever
-// it had (a secret's name, say), or adds it.
-func setMetadata(document *yaml.Node, name, value string) {
+// setMetadata gives an item of spec.metadata a value, or with the key envRef the name
+// of a variable that has it, in place of whatever it had (a secret's name, say), or
+// adds it.
+func setMetadata(document *yaml.Node, name, key, value string) {
 	text := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: value, Style: yaml.DoubleQuotedStyle}
-	item := []*yaml.Node{scalar("name"), scalar(name), scalar("value"), text}
+	item := []*yaml.Node{scalar("name"), scalar(name), scalar(key), text}
 	spec := lookup(document, "spec")
 	list := lookup(spec, "metadata")
 	if list == nil {
@@ -93,6 +100,16 @@ func setMetadata(document *yaml.Node, name, value string) {
 		}
 	}
 	list.Content = append(list.Content, &yaml.Node{Kind: yaml.MappingNode, Content: item})
+}
+
+// dropMetadata takes an item of spec.metadata away.
+func dropMetadata(document *yaml.Node, name string) {
+	if list := lookup(document, "spec", "metadata"); list != nil {
+		list.Content = slices.DeleteFunc(list.Content, func(node *yaml.Node) bool {
+			n := lookup(node, "name")
+			return n != nil && strings.EqualFold(n.Value, name)
+		})
+	}
 }
 
 func scalar(value string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Value: value} }
