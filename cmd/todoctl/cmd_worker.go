@@ -12,14 +12,14 @@ import (
 
 	"github.com/todoctl/todoctl/internal/stack"
 	"github.com/todoctl/todoctl/internal/store"
+	"github.com/todoctl/todoctl/internal/worker"
 )
 
 // workerOptions are what worker and dev are told of the worker beside the settings.
 type workerOptions struct {
 	readyFile    string
 	notifyConfig string
-	maxLateness  time.Duration
-	attempts     int
+	retry        worker.Retry
 }
 
 func (a *app) workerCommand() *cobra.Command {
@@ -31,10 +31,11 @@ with one of its own. It makes reminders fall due, tells users of them, and makes
 task of a series when one is completed. Any number of workers share the work.
 
 Users are told by lines of JSON on stdout, unless --notify-config names a file that says
-who is told on which channels. An event that can't be handled goes to the dead letter
-topic, with the reason.`,
+who is told on which channels. A notification that fails is tried again, after a second and
+then ever more seldom, for an hour and more; Retry-After is heeded. An event that can't be
+handled goes to the dead letter topic, with the reason.`,
 		Example: `  todoctl worker --database postgres://todo:todo@127.0.0.1:5432/todo
-  todoctl worker --notify-config notify.yaml --attempts 10
+  todoctl worker --notify-config notify.yaml --attempts 20 --retry-max 30m
   dapr run --app-id todo-reminder-worker --app-port 8002 --resources-path dapr-components -- todoctl worker`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runWorker(cmd, f) },
@@ -53,16 +54,23 @@ topic, with the reason.`,
 // workerFlags are the flags of the worker that dev has too.
 func workerFlags(cmd *cobra.Command, f *workerOptions) {
 	cmd.Flags().StringVar(&f.notifyConfig, "notify-config", "", "YAML file that says who is told of reminders on which channels (default log lines on stdout)")
-	cmd.Flags().DurationVar(&f.maxLateness, "max-lateness", 24*time.Hour, "nobody is told of a reminder that is later than this")
-	cmd.Flags().IntVar(&f.attempts, "attempts", 5, "after so many failures an event goes to the dead letter topic")
+	cmd.Flags().DurationVar(&f.retry.MaxLateness, "max-lateness", 24*time.Hour, "nobody is told of a reminder that is later than this")
+	cmd.Flags().IntVar(&f.retry.Attempts, "attempts", 16, "after so many failures a notification goes to the dead letter topic")
+	cmd.Flags().DurationVar(&f.retry.First, "retry-min", time.Second, "wait after the first failure; each wait is twice the one before")
+	cmd.Flags().DurationVar(&f.retry.Most, "retry-max", 10*time.Minute, "the longest wait between two attempts")
 }
 
 func (f workerOptions) check() error {
-	if f.attempts < 1 {
-		return usagef("--attempts %d: must be 1 or more", f.attempts)
-	}
-	if f.maxLateness <= 0 {
-		return usagef("--max-lateness %s: must be more than 0", f.maxLateness)
+	r := f.retry
+	switch {
+	case r.Attempts < 1:
+		return usagef("--attempts %d: must be 1 or more", r.Attempts)
+	case r.MaxLateness <= 0:
+		return usagef("--max-lateness %s: must be more than 0", r.MaxLateness)
+	case r.First <= 0:
+		return usagef("--retry-min %s: must be more than 0", r.First)
+	case r.Most < r.First:
+		return usagef("--retry-max %s: must not be less than --retry-min, %s", r.Most, r.First)
 	}
 	return nil
 }

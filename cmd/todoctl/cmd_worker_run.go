@@ -50,7 +50,8 @@ type workerRun struct {
 	notes   []string
 }
 
-// start starts the parts, each on the one before: endpoint, sidecar, scheduler. It
+// start starts the parts, each on the one before: endpoint, sidecar, scheduler,
+// notifications, whose dead letters go through the sidecar. It
 // returns once the sidecar has subscribed, or at once when it can't start because the
 // broker is away.
 func (w *workerRun) start(ctx context.Context) error {
@@ -72,10 +73,11 @@ func (w *workerRun) start(ctx context.Context) error {
 		return err
 	}
 	w.life.started("worker's Dapr client", func(context.Context) error { return publisher.Close() })
-	w.serve(ctx, listener, worker.New(worker.Options{
-		Store: w.store, Publisher: letterSender{publisher}, Notify: settings, Fan: fan,
-		Token: w.sidecar.appToken, Attempts: w.options.attempts, Log: w.log, Metrics: w.registry,
-	}))
+	consumer := worker.New(worker.Options{
+		Store: w.store, Publisher: letterSender{publisher}, Notify: settings, Fan: fan, Token: w.sidecar.appToken,
+		Retry: w.options.retry, Group: w.cfg.Get("worker-app-id"), Log: w.log, Metrics: w.registry,
+	})
+	w.serve(ctx, listener, consumer)
 	if err := w.sidecar.start(ctx); err != nil {
 		return err
 	}
@@ -86,9 +88,10 @@ func (w *workerRun) start(ctx context.Context) error {
 		}
 	}
 	scheduler := worker.NewScheduler(worker.SchedulerOptions{
-		Reminders: reminders{w.store}, MaxLateness: w.options.maxLateness, Log: w.log, Metrics: w.registry,
+		Reminders: reminders{w.store}, MaxLateness: w.options.retry.MaxLateness, Log: w.log, Metrics: w.registry,
 	})
 	w.life.run(ctx, "reminders", scheduler.Run)
+	w.life.run(ctx, "notifications", consumer.Run)
 	return nil
 }
 

@@ -47,7 +47,7 @@ func (s *subject) referenceChecks() []Check {
 		},
 		{
 			ID: "files.lossy-subscription", Severity: Warning, Title: "subscriptions have no lossy options",
-			Symptom: "events are repeated as a block, or expire unread", Cause: "bulkSubscribe acknowledges events as a block, ttlInSeconds drops them by age",
+			Symptom: "events are repeated as a block, or expire unread", Cause: "bulkSubscribe without a retry policy acknowledges events as a block, ttlInSeconds drops them by age",
 			Mend: "remove the option", Run: s.checkLossy,
 		},
 	}
@@ -275,10 +275,12 @@ func (s *subject) deadLetters(pubsub string) bool {
 func (s *subject) checkLossy(context.Context) Result {
 	var r Result
 	for _, sub := range s.res.subscriptions() {
-		if node := lookup(sub.root, "spec", "bulkSubscribe", "enabled"); strings.EqualFold(text(node), "true") {
+		_, retry := s.inboundRetry(sub.pubsub) // with one, only what failed is handed over again
+		if node := lookup(sub.root, "spec", "bulkSubscribe", "enabled"); strings.EqualFold(text(node), "true") && retry == "" {
 			r.Findings = append(r.Findings, Finding{
 				Message:  fmt.Sprintf("Subscription %s takes events in bulk, where one failure repeats or loses its neighbours.", quoted(sub.name)),
-				Evidence: facts("at", sub.at(node), "found", "bulkSubscribe"), Mend: "remove bulkSubscribe",
+				Evidence: facts("at", sub.at(node), "found", "bulkSubscribe"),
+				Mend:     fmt.Sprintf("add a Resiliency with spec.targets.components.%s.inbound.retry, or remove bulkSubscribe", sub.pubsub),
 			})
 		}
 		if node := lookup(sub.root, "spec", "metadata", "ttlInSeconds"); node != nil {

@@ -119,6 +119,7 @@ func fileCases() []fileCase {
 		{name: "33 no retry", files: one(with("consumeRetryEnabled", `"false"`)), want: []string{"files.retry-off"}, dapr: starts},
 		{name: "33 exponential", files: map[string]string{"a.yaml": with(), "r.yaml": strings.Replace(resilient, "constant", "exponential", 1)}, want: []string{"files.gives-up"}, dapr: unseen},
 		{name: "33 bulk", files: map[string]string{"a.yaml": with(), "s.yaml": sub(pubsub, "  bulkSubscribe:\n    enabled: true\n")}, want: []string{"files.lossy-subscription"}, dapr: unseen, broken: true},
+		{name: "33 bulk with a policy", files: map[string]string{"a.yaml": with(), "s.yaml": sub(pubsub, "  bulkSubscribe:\n    enabled: true\n"), "r.yaml": resilient}, dapr: unseen},
 		{name: "33 ttl", files: map[string]string{"a.yaml": with(), "s.yaml": sub(pubsub, "  metadata:\n    ttlInSeconds: \"60\"\n")}, want: []string{"files.lossy-subscription"}, dapr: unseen, broken: true},
 		{name: "CR LF is well in YAML", files: one(strings.ReplaceAll(with("initialOffset", "oldest")+"---\n"+comp("s", "state.in-memory"), "\n", "\r\n")), dapr: starts},
 		{name: "no YAML", files: map[string]string{"a.yaml": with(), "b.yaml": "apiVersion: dapr.io/v1alpha1\nkind: Component\n\tname: x\n"}, want: []string{"files.yaml"}, dapr: unseen, broken: true},

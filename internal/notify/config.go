@@ -73,3 +73,12 @@ func (c Config) Wanted(userID string, ofTask []string) []string {
 	}
 	return c.User(userID).Channels
 }
+
+// LongestTimeout is the longest that a channel has for a delivery.
+func (c Config) LongestTimeout() time.Duration {
+	longest := time.Duration(0)
+	for _, channel := range c.Channels {
+		longest = max(longest, channel.Timeout)
+	}
+	return longest
+}

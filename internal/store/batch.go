@@ -30,9 +30,11 @@ type batch struct {
 	events    []task.Event
 	newKeys   []saved
 	receipts  []receipt
+	owed      []task.Delivery
 	published []int64
 	failures  []task.Failure
 	results   []task.Result
+	accepted  [][]task.Delivery // of each request
 	errs      []error
 }
 
@@ -64,7 +66,7 @@ func newBatch(requests []*request, now time.Time) *batch {
 	b := &batch{
 		requests: requests, now: task.Timestamp(now),
 		rows: map[int64]*row{}, keys: map[keyID]saved{}, received: map[receipt]bool{}, continued: map[int64]bool{},
-		results: make([]task.Result, len(requests)), errs: make([]error, len(requests)),
+		results: make([]task.Result, len(requests)), accepted: make([][]task.Delivery, len(requests)), errs: make([]error, len(requests)),
 	}
 	for _, r := range requests {
 		if r.change != nil && r.change.Action == task.Create {
@@ -118,6 +120,8 @@ func (b *batch) decide() {
 		switch {
 		case r.claim != nil:
 			b.errs[i] = b.fallDue(r.claim)
+		case r.owed != nil:
+			b.accepted[i] = b.accept(r)
 		case r.receipt != nil:
 			b.results[i], b.errs[i] = b.handle(*r.receipt, r.change)
 		case r.change != nil:
@@ -208,12 +212,12 @@ func (b *batch) tasks() (inserted, updated, deleted []task.Task) {
 
 // writes reports whether there is anything to write.
 func (b *batch) writes() bool {
-	return len(b.events)+len(b.newKeys)+len(b.receipts)+len(b.due)+len(b.published)+len(b.failures) > 0
+	return len(b.events)+len(b.newKeys)+len(b.receipts)+len(b.due)+len(b.published)+len(b.failures) > 0 || b.settles()
 }
 
 // answer gives every request its answer, after the commit.
 func (b *batch) answer() {
 	for i, r := range b.requests {
-		r.result, r.err = b.results[i], b.errs[i]
+		r.result, r.accepted, r.err = b.results[i], b.accepted[i], b.errs[i]
 	}
 }

@@ -16,18 +16,21 @@ const maxGroup = 512
 
 var errClosed = errors.New("the store is closed")
 
-// A request is a write that waits for its turn: a change, the handling of an event,
-// marks, or a claim of reminders.
+// A request is a write that waits for its turn: a change, the handling of an event, what
+// it owes, what became of that, marks, or a claim of reminders.
 type request struct {
 	change    *task.Change // also of an event that is handled
 	receipt   *receipt
+	owed      []task.Delivery
+	settled   *settlement
 	claim     *claim
 	published []int64
 	failures  []task.Failure
 
-	result task.Result
-	err    error
-	done   chan struct{} // closed when result and err stand
+	result   task.Result
+	accepted []task.Delivery
+	err      error
+	done     chan struct{} // closed when the answer stands
 }
 
 // A group gathers the requests that come while a transaction is under way and

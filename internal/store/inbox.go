@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/todoctl/todoctl/internal/task"
 )
@@ -38,7 +37,8 @@ func (s *Store) Handle(ctx context.Context, consumer, eventID string, change *ta
 	return !r.result.Replayed, nil
 }
 
-// Handled returns those of the consumers that have handled an event.
+// Handled returns those of the consumers that have handled an event
+// or are owed it.
 func (s *Store) Handled(ctx context.Context, eventID string, consumers []string) ([]string, error) {
 	var handled []string
 	queries := make([]query, len(consumers))
@@ -93,6 +93,9 @@ func (b *batch) wantedReceipts() []receipt {
 		if r.receipt != nil {
 			list = append(list, *r.receipt)
 		}
+		for _, d := range r.owed {
+			list = append(list, receiptOf(d))
+		}
 	}
 	slices.SortFunc(list, func(x, y receipt) int {
 		return cmp.Or(cmp.Compare(x.consumer, y.consumer), cmp.Compare(x.event, y.event))
@@ -110,32 +113,4 @@ func (b *batch) wantedPrevious() []int64 {
 	}
 	slices.Sort(list)
 	return slices.Compact(list)
-}
-
-const countAttempt = `INSERT INTO attempts AS a (consumer, event_id, count, first_at, last_at, last_error)
-	VALUES ($1, $2, 1, $3, $3, $4)
-	ON CONFLICT (consumer, event_id) DO UPDATE SET count = a.count + 1, last_at = excluded.last_at, last_error = excluded.last_error
-	RETURNING count, first_at`
-
-// Attempt counts a consumer's failed attempt to handle an event, for its cause, and
-// returns how many there have been and when the first was. They are on disk when it
-// returns, so that they add up over restarts and replicas.
-func (s *Store) Attempt(ctx context.Context, consumer, eventID string, cause error) (n int, first time.Time, err error) {
-	if err := (receipt{consumer, eventID}).storable(); err != nil {
-		return 0, time.Time{}, err
-	}
-	err = s.db.returning(ctx, query{
-		sql:  countAttempt,
-		args: []any{consumer, eventID, task.Timestamp(s.now()), reason(task.Failure{Reason: cause.Error()})},
-		row: func(scan scanner) error {
-			var at stamp
-			err := scan(&n, &at)
-			first = at.value()
-			return err
-		},
-	})
-	if err != nil {
-		return 0, time.Time{}, fmt.Errorf("count attempt: %w: %w", task.ErrUnavailable, err)
-	}
-	return n, first, nil
 }

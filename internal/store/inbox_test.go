@@ -128,7 +128,7 @@ func TestHandle(t *testing.T) {
 			if _, err := s.Handled(t.Context(), text, []string{"a"}); !errors.As(err, &invalid) {
 				t.Errorf("event id %.10q: %v, want an InvalidError", text, err)
 			}
-			if _, _, err := s.Attempt(t.Context(), text, "e", errors.New("x")); !errors.As(err, &invalid) {
+			if _, err := s.Accept(t.Context(), "a", "e", []task.Delivery{{Consumer: text}}); !errors.As(err, &invalid) {
 				t.Errorf("consumer %.10q: %v, want an InvalidError", text, err)
 			}
 		}
@@ -142,48 +142,5 @@ func TestHandle(t *testing.T) {
 		if n := number(t, s, "SELECT count(*) FROM tasks"); n != 1 {
 			t.Errorf("%d tasks, want 1", n)
 		}
-	})
-}
-
-func TestAttemptsAddUp(t *testing.T) {
-	onEach(t, func(t *testing.T, url string) {
-		clock := newClock()
-		s := openStore(t, url, Options{Now: clock.Now})
-		start := clock.Now()
-		attempt := func(s *Store, consumer string, want int, since time.Time) {
-			t.Helper()
-			n, first, err := s.Attempt(t.Context(), consumer, "e", errors.New("no\x00 luck\xff"))
-			if err != nil || n != want || !first.Equal(since) {
-				t.Errorf("%s: attempt %d since %s, %v; want %d since %s", consumer, n, first, err, want, since)
-			}
-		}
-		attempt(s, "a", 1, start)
-		clock.advance(time.Minute)
-		attempt(s, "a", 2, start)
-		attempt(s, "b", 1, start.Add(time.Minute))
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		s = openStore(t, url, Options{Now: clock.Now})
-		attempt(s, "a", 3, start)
-		inParallel(8, func(int) {
-			if _, _, err := s.Attempt(context.Background(), "a", "e", errors.New("again")); err != nil {
-				t.Error(err)
-			}
-		})
-		attempt(s, "a", 12, start)
-
-		handle(t, s, "a", "old", nil)
-		before := clock.Now().Add(time.Second)
-		clock.advance(time.Hour)
-		handle(t, s, "a", "young", nil)
-		attempt(s, "c", 1, clock.Now())
-		if n, err := s.Prune(t.Context(), before); n != 3 || err != nil {
-			t.Errorf("pruned %d, %v; want two attempts and one receipt", n, err)
-		}
-		if handle(t, s, "a", "young", nil) {
-			t.Error("a young receipt was pruned")
-		}
-		attempt(s, "c", 2, clock.Now())
 	})
 }

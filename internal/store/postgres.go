@@ -14,8 +14,9 @@ import (
 )
 
 // writeConns are the connections of the write pool: one for each group, one for
-// pruning, one for reminders. Writes have a pool of their own so that no list query is in their way.
-const writeConns = 4
+// pruning, one each for claims of reminders and of deliveries. Writes have a pool of their
+// own so that no list query is in their way.
+const writeConns = 5
 
 // notNull is the SQLSTATE of a column without a value that must have one.
 const notNull = "23502"
@@ -146,12 +147,13 @@ func (p *postgres) returning(ctx context.Context, q query) error {
 
 func (*postgres) dialect() dialect {
 	return dialect{
-		kind:      "postgres",
-		hasSchema: hasSchemaPostgres,
-		contains:  "strpos(%s, ?) > 0",
-		hasTags:   "tags @> ?::jsonb",
-		without:   "o.id <> ALL($5::bigint[])",
-		list:      func(ids []int64) any { return append([]int64{}, ids...) }, // nil would be NULL
+		kind:       "postgres",
+		hasSchema:  hasSchemaPostgres,
+		contains:   "strpos(%s, ?) > 0",
+		hasTags:    "tags @> ?::jsonb",
+		without:    "o.id <> ALL($5::bigint[])",
+		skipLocked: "FOR UPDATE SKIP LOCKED",
+		list:       func(ids []int64) any { return append([]int64{}, ids...) }, // nil would be NULL
 	}
 }
 

@@ -64,6 +64,22 @@ const (
 	insertReceipts = `INSERT INTO inbox (consumer, event_id, handled_at)
 		SELECT n.*, $3 FROM unnest($1::text[], $2::text[]) AS n`
 
+	deleteReceipts = `DELETE FROM inbox i USING unnest($1::text[], $2::text[]) AS gone(consumer, event_id)
+		WHERE i.consumer = gone.consumer AND i.event_id = gone.event_id`
+
+	insertDeliveries = `INSERT INTO deliveries (consumer, event_id, payload, received_at, next_attempt_at)
+		SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::timestamptz[], $5::timestamptz[]) ON CONFLICT DO NOTHING`
+
+	deleteDeliveries = `DELETE FROM deliveries d USING unnest($1::text[], $2::text[]) AS gone(consumer, event_id)
+		WHERE d.consumer = gone.consumer AND d.event_id = gone.event_id`
+
+	putOffDeliveries = `UPDATE deliveries d SET next_attempt_at = n.until,
+		attempts = CASE WHEN n.cause = '' THEN d.attempts ELSE d.attempts + 1 END,
+		last_error = CASE WHEN n.cause = '' THEN d.last_error ELSE n.cause END
+		FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::text[])
+		AS n(consumer, event_id, due, until, cause)
+		WHERE d.consumer = n.consumer AND d.event_id = n.event_id AND d.next_attempt_at = n.due`
+
 	insertEvents = `INSERT INTO outbox (event_id, topic, type, task_id, seq, payload, traceparent, created_at, next_attempt_at)
 		SELECT n.event_id::uuid, n.topic, n.type, n.task_id, n.seq, n.payload, n.traceparent, n.made, n.made
 		FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bytea[], $7::text[], $8::timestamptz[])
@@ -212,6 +228,7 @@ func (p *postgres) queueWrites(tx *pgx.Batch, b *batch) {
 			column(b.receipts, func(r receipt) string { return r.consumer }),
 			column(b.receipts, func(r receipt) string { return r.event }), b.now)
 	}
+	queueDeliveries(tx, b)
 	if b.newKeys != nil {
 		tx.Queue(insertKeys,
 			column(b.newKeys, func(k saved) string { return k.user }),
@@ -237,6 +254,32 @@ func queueReminders(tx *pgx.Batch, b *batch) {
 	}
 	if gone != nil {
 		tx.Queue(deleteReminders, gone)
+	}
+}
+
+func queueDeliveries(tx *pgx.Batch, b *batch) {
+	if b.owed != nil {
+		tx.Queue(insertDeliveries,
+			column(b.owed, func(d task.Delivery) string { return d.Consumer }),
+			column(b.owed, func(d task.Delivery) string { return d.EventID }),
+			column(b.owed, func(d task.Delivery) []byte { return d.Payload }),
+			column(b.owed, func(d task.Delivery) time.Time { return d.ReceivedAt }),
+			column(b.owed, func(d task.Delivery) time.Time { return d.Due }))
+	}
+	ended, undone, putOff := b.settlements()
+	consumer := func(s settlement) string { return s.Consumer }
+	event := func(s settlement) string { return s.EventID }
+	if ended != nil {
+		tx.Queue(deleteDeliveries, column(ended, consumer), column(ended, event))
+	}
+	if undone != nil {
+		tx.Queue(deleteReceipts, column(undone, consumer), column(undone, event))
+	}
+	if putOff != nil {
+		tx.Queue(putOffDeliveries, column(putOff, consumer), column(putOff, event),
+			column(putOff, func(s settlement) time.Time { return s.Due }),
+			column(putOff, func(s settlement) time.Time { return s.until }),
+			column(putOff, func(s settlement) string { return s.cause }))
 	}
 }
 

@@ -17,6 +17,7 @@ const (
 		(SELECT user_id, key FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2)`
 	pruneInbox = `DELETE FROM inbox WHERE (consumer, event_id) IN
 		(SELECT consumer, event_id FROM inbox WHERE handled_at < $1 ORDER BY handled_at LIMIT $2)`
+	// The version before counts there.
 	pruneAttempts = `DELETE FROM attempts WHERE (consumer, event_id) IN
 		(SELECT consumer, event_id FROM attempts WHERE last_at < $1 ORDER BY last_at LIMIT $2)`
 )

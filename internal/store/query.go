@@ -23,12 +23,13 @@ type scanner func(into ...any) error
 
 // A dialect is the SQL that differs between the databases. ? is a value.
 type dialect struct {
-	kind      string // the folder of its migrations
-	hasSchema string // whether schema_migrations is there
-	contains  string // the column named first holds the text, literally
-	hasTags   string // tags has all in a JSON array
-	without   string // o.id is none of the list $5
-	list      func([]int64) any
+	kind       string // the folder of its migrations
+	hasSchema  string // whether schema_migrations is there
+	contains   string // the column named first holds the text, literally
+	hasTags    string // tags has all in a JSON array
+	without    string // o.id is none of the list $5
+	skipLocked string // leaves out the rows that another transaction holds
+	list       func([]int64) any
 }
 
 // Task returns a user's task, or task.ErrNotFound.

@@ -21,6 +21,9 @@ type statements struct {
 	storeReminder, deleteReminder      *sql.Stmt
 	readReceipt, insertReceipt         *sql.Stmt
 	readPrevious                       *sql.Stmt
+	deleteReceipt                      *sql.Stmt
+	insertDelivery, deleteDelivery     *sql.Stmt
+	putOffDelivery                     *sql.Stmt
 	markPublished, markFailed          *sql.Stmt
 }
 
@@ -47,6 +50,14 @@ func (s *statements) prepare(ctx context.Context, db *sql.DB) error {
 		{&s.deleteReminder, "DELETE FROM reminders WHERE task_id = $1"},
 		{&s.readReceipt, "SELECT consumer, event_id FROM inbox WHERE consumer = $1 AND event_id = $2"},
 		{&s.insertReceipt, "INSERT INTO inbox (consumer, event_id, handled_at) VALUES ($1, $2, $3)"},
+		{&s.deleteReceipt, "DELETE FROM inbox WHERE consumer = $1 AND event_id = $2"},
+		{&s.insertDelivery, `INSERT INTO deliveries (consumer, event_id, payload, received_at, next_attempt_at)
+			VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`},
+		{&s.deleteDelivery, "DELETE FROM deliveries WHERE consumer = $1 AND event_id = $2"},
+		{&s.putOffDelivery, `UPDATE deliveries SET next_attempt_at = $4,
+			attempts = CASE WHEN $5 = '' THEN attempts ELSE attempts + 1 END,
+			last_error = CASE WHEN $5 = '' THEN last_error ELSE $5 END
+			WHERE consumer = $1 AND event_id = $2 AND next_attempt_at = $3`},
 		{&s.readPrevious, "SELECT previous_id FROM tasks WHERE previous_id = $1"},
 		{&s.insertEvent, `INSERT INTO outbox
 			(event_id, topic, type, task_id, seq, traceparent, created_at, next_attempt_at, payload)
@@ -86,7 +97,7 @@ func (db *sqliteDB) write(ctx context.Context, b *batch) error {
 	if !b.writes() {
 		return nil
 	}
-	for _, step := range []func(context.Context, *batch) error{w.tasks, w.reminders, w.events, w.keys, w.receipts, w.marks} {
+	for _, step := range []func(context.Context, *batch) error{w.tasks, w.reminders, w.events, w.keys, w.receipts, w.deliveries, w.marks} {
 		if err := step(ctx, b); err != nil {
 			return err
 		}
@@ -220,6 +231,26 @@ func (w sqliteWrite) reminders(ctx context.Context, b *batch) error {
 func (w sqliteWrite) receipts(ctx context.Context, b *batch) error {
 	return run(ctx, w, w.prepared.insertReceipt, b.receipts, func(r receipt) []any {
 		return []any{r.consumer, r.event, b.now}
+	})
+}
+
+func (w sqliteWrite) deliveries(ctx context.Context, b *batch) error {
+	err := run(ctx, w, w.prepared.insertDelivery, b.owed, func(d task.Delivery) []any {
+		return []any{d.Consumer, d.EventID, d.Payload, d.ReceivedAt, d.Due}
+	})
+	ended, undone, putOff := b.settlements()
+	id := func(s settlement) []any { return []any{s.Consumer, s.EventID} }
+	if err == nil {
+		err = run(ctx, w, w.prepared.deleteDelivery, ended, id)
+	}
+	if err == nil {
+		err = run(ctx, w, w.prepared.deleteReceipt, undone, id)
+	}
+	if err != nil {
+		return err
+	}
+	return run(ctx, w, w.prepared.putOffDelivery, putOff, func(s settlement) []any {
+		return []any{s.Consumer, s.EventID, s.Due, s.until, s.cause}
 	})
 }
 

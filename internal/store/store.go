@@ -5,7 +5,7 @@
 // all, and Change returns without an error only once they are on disk. Concurrent
 // changes share a transaction (group commit), yet each gets its own answer.
 // Events of a task have the sequences 1 to n without gaps, on each topic. A reminder
-// falls due once, and an event is handled once by a consumer. Every query is bound to
+// falls due once, and an event is handled once by a consumer, or owed to it once. Every query is bound to
 // the user that it is made for.
 //
 // It doesn't publish, and it knows no HTTP. Where the answer to a COMMIT is lost

@@ -12,8 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/todoctl/todoctl/internal/notify"
 )
 
 // deadLetterSuffix makes a topic's dead letter topic.
@@ -24,48 +22,57 @@ const maxError = 2000
 
 // A failure is why an event is a dead letter.
 type failure struct {
-	consumer string // "" for none in particular
 	err      error
 	attempts int       // 0 where they weren't counted
 	first    time.Time // zero for now
+	spent    bool      // another attempt might help, and there were enough
 }
 
 func (f failure) reason() string {
 	switch {
 	case isInvalid(f.err):
 		return reasonInvalid
-	case notify.IsPermanent(f.err):
-		return reasonPermanent
-	default:
+	case f.spent:
 		return reasonAttempts
+	default:
+		return reasonPermanent
 	}
 }
 
 // bury publishes an event as a dead letter and acknowledges it after that.
 func (w *Worker) bury(ctx context.Context, e event, f failure) (status, string) {
-	letter, key, err := deadLetter(e, f, w.o.Now())
+	if err := w.publishLetter(ctx, e, f); err != nil {
+		return retry, resultRetried
+	}
+	return success, resultDead
+}
+
+// publishLetter publishes an event as a dead letter and logs how that went.
+func (w *Worker) publishLetter(ctx context.Context, e event, f failure) error {
+	letter, key, err := w.deadLetter(e, f)
 	if err == nil {
-		err = w.o.Publisher.Publish(ctx, e.origin.topic+deadLetterSuffix, key, letter)
+		err = w.o.Publisher.Publish(ctx, e.origin.Topic+deadLetterSuffix, key, letter)
 	}
 	if err != nil {
 		w.log.Error("dead letter can't be published: the event waits", append(e.origin.attrs(), "event_id", e.id, "err", errors.Join(f.err, err))...)
-		return retry, resultRetried
+		return err
 	}
 	w.log.Error("dead letter", append(e.origin.attrs(), "event_id", e.id, "type", e.text("type"), "reason", f.reason(), "err", f.err)...)
-	return success, resultDead
+	return nil
 }
 
 // deadLetter is the very CloudEvent with extension attributes that say why it is here
 // and where it came from, all of them strings. An event without id gets one by which
 // its repeats are recognised.
-func deadLetter(e event, f failure, now time.Time) (letter []byte, key string, err error) {
+func (w *Worker) deadLetter(e event, f failure) (letter []byte, key string, err error) {
+	now := w.o.Now()
 	if f.first.IsZero() {
 		f.first = now
 	}
 	said := map[string]string{
 		"dlqreason": f.reason(), "dlqerror": brief(f.err), "dlqattempts": strconv.Itoa(max(1, f.attempts)),
-		"dlqfirst": f.first.UTC().Format(time.RFC3339Nano), "dlqlast": now.UTC().Format(time.RFC3339Nano), "dlqconsumer": f.consumer,
-		"dlqtopic": e.origin.topic, "dlqpartition": e.origin.partition, "dlqoffset": e.origin.offset, "dlqkey": e.origin.key,
+		"dlqfirst": f.first.UTC().Format(time.RFC3339Nano), "dlqlast": now.UTC().Format(time.RFC3339Nano), "dlqconsumer": w.o.Group,
+		"dlqtopic": e.origin.Topic, "dlqpartition": e.origin.Partition, "dlqoffset": e.origin.Offset, "dlqkey": e.origin.Key,
 	}
 	if e.id == "" {
 		said["id"] = substituteID(e)
@@ -83,13 +90,13 @@ func deadLetter(e event, f failure, now time.Time) (letter []byte, key string, e
 		attributes[name] = text
 	}
 	letter, err = json.Marshal(attributes)
-	return letter, cmp.Or(e.origin.key, e.text("partitionkey")), err
+	return letter, cmp.Or(e.origin.Key, e.text("partitionkey")), err
 }
 
 // substituteID tells an event without id by its place, or by its content.
 func substituteID(e event) string {
-	if e.origin.offset != "" {
-		return fmt.Sprintf("%s-%s-%s", e.origin.topic, e.origin.partition, e.origin.offset)
+	if e.origin.Offset != "" {
+		return fmt.Sprintf("%s-%s-%s", e.origin.Topic, e.origin.Partition, e.origin.Offset)
 	}
 	content, _ := json.Marshal(e.attributes) // sorted; it was JSON when it came
 	sum := sha256.Sum256(content)

@@ -3,7 +3,6 @@ package worker
 import (
 	"encoding/json"
 	"errors"
-	"net/http"
 	"strings"
 
 	"github.com/todoctl/todoctl/internal/task"
@@ -14,22 +13,23 @@ type event struct {
 	id, version string
 	kind        string // a type of package task; "" for one that nobody here knows
 	data        json.RawMessage
-	attributes  map[string]json.RawMessage // all of them, as they came
+	body        json.RawMessage            // as it came
+	attributes  map[string]json.RawMessage // all of them
 	origin      origin
 }
 
 // An origin is where an event was read. What Dapr doesn't tell is "".
-type origin struct{ topic, partition, offset, key string }
+type origin struct{ Topic, Partition, Offset, Key string }
 
-// originOf reads what Dapr's Kafka component tells in headers
+// originOf reads what Dapr's Kafka component tells in headers or metadata
 // (components-contrib 1.18, common/component/kafka/consumer.go).
-func originOf(topic string, h http.Header) origin {
-	return origin{topic, h.Get("__partition"), h.Get("__offset"), h.Get("__key")}
+func originOf(topic string, get func(name string) string) origin {
+	return origin{topic, get("__partition"), get("__offset"), get("__key")}
 }
 
 // parseEvent fails only for what is no JSON object.
 func parseEvent(from origin, body []byte) (event, error) {
-	e := event{origin: from}
+	e := event{origin: from, body: body}
 	if err := json.Unmarshal(body, &e.attributes); err != nil {
 		return e, err
 	}
@@ -44,7 +44,7 @@ func parseEvent(from origin, body []byte) (event, error) {
 	e.id, e.version, e.data = e.text("id"), e.text("specversion"), data.Data
 	for _, name := range []string{e.text("type"), data.EventType} {
 		if e.kind == "" {
-			e.kind = canonical(from.topic, name)
+			e.kind = canonical(from.Topic, name)
 		}
 	}
 	return e, nil

@@ -6,14 +6,14 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/todoctl/todoctl/internal/notify"
 	"github.com/todoctl/todoctl/internal/task"
 )
 
-// What became of a delivery, for todo_worker_handled_total.
+// What became of an event, or of an attempt to notify, for todo_worker_handled_total.
 const (
 	resultHandled  = "handled"
-	resultHeld     = "held"     // quiet hours: the reminder was moved to their end
+	resultAccepted = "accepted" // notifications are owed; what becomes of them is counted for each
+	resultHeld     = "held"     // quiet hours: it waits for their end
 	resultRepeated = "repeated" // had been handled before
 	resultNothing  = "nothing"  // calls for nothing
 	resultIgnored  = "ignored"  // of a type or version that nobody here knows
@@ -61,47 +61,26 @@ func (w *Worker) handle(ctx context.Context, e event) (status, string) {
 	case e.id == "":
 		return w.bury(ctx, e, failure{err: invalidError{errors.New("has no id: a repeat couldn't be told")}})
 	}
-	var consumer, result string
+	var result string
 	var err error
 	switch e.kind {
 	case task.TypeCompleted:
-		consumer = recurrenceConsumer
 		result, err = w.recur(ctx, e)
 	case task.TypeDue:
-		consumer = notificationConsumer
-		result, err = w.notify(ctx, e)
+		result, err = w.remind(ctx, e)
 	default:
 		return success, resultNothing
 	}
-	if err != nil {
-		return w.failed(ctx, consumer, e, err)
-	}
-	return success, result
-}
-
-// failed decides what becomes of an event that couldn't be handled. What the database
-// or the end of ctx is to blame for counts as no attempt.
-func (w *Worker) failed(ctx context.Context, consumer string, e event, err error) (status, string) {
-	if ctx.Err() != nil || errors.Is(err, task.ErrUnavailable) || errors.Is(err, task.ErrStale) {
+	switch {
+	case err == nil:
+		return success, result
+	case ctx.Err() != nil || errors.Is(err, task.ErrUnavailable) || errors.Is(err, task.ErrStale):
 		w.log.Warn("event waits", append(e.origin.attrs(), "event_id", e.id, "err", err)...)
 		return retry, resultRetried
+	default:
+		return w.bury(ctx, e, failure{err: err})
 	}
-	f := failure{consumer: consumer, err: err}
-	var countErr error
-	if f.attempts, f.first, countErr = w.o.Store.Attempt(ctx, consumer, e.id, err); countErr != nil && !isInvalid(countErr) {
-		w.log.Warn("event waits: its attempts can't be counted", append(e.origin.attrs(), "event_id", e.id, "err", countErr)...)
-		return retry, resultRetried
-	}
-	// A multiple: an event that was redriven has as many attempts again.
-	if !isPermanent(err) && f.attempts%w.o.Attempts != 0 {
-		w.log.Warn("event failed", append(e.origin.attrs(), "event_id", e.id, "attempts", f.attempts, "err", err)...)
-		return retry, resultRetried
-	}
-	return w.bury(ctx, e, f)
 }
-
-// isPermanent tells whether another attempt would fail alike.
-func isPermanent(err error) bool { return isInvalid(err) || notify.IsPermanent(err) }
 
 func isInvalid(err error) bool {
 	return errors.As(err, new(invalidError)) || errors.As(err, new(*task.InvalidError))

@@ -18,7 +18,7 @@ func newMetrics(registerer prometheus.Registerer) metrics {
 	return metrics{
 		handled: factory.NewCounterVec(prometheus.CounterOpts{
 			Name: "todo_worker_handled_total",
-			Help: "Deliveries of events by what became of them, repetitions included.",
+			Help: "Events and attempts to notify of them by what became of them, repetitions included.",
 		}, []string{"type", "result"}),
 		refused: factory.NewCounter(prometheus.CounterOpts{
 			Name: "todo_worker_refused_total",
@@ -26,7 +26,7 @@ func newMetrics(registerer prometheus.Registerer) metrics {
 		}),
 		delay: factory.NewHistogram(prometheus.HistogramOpts{
 			Name:    "todo_reminder_delivery_delay_seconds",
-			Help:    "Time from remind_at until all channels had the notification.",
+			Help:    "Time from remind_at until a channel had the notification.",
 			Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86400},
 		}),
 	}

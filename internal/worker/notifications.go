@@ -4,9 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/todoctl/todoctl/internal/notify"
@@ -40,87 +37,51 @@ func parseDue(data []byte) (due, error) {
 	return d, nil
 }
 
-// notify tells the user on each channel that wasn't used for the event yet.
-func (w *Worker) notify(ctx context.Context, e event) (result string, err error) {
+// remind owes the user a notification on each channel that has none of this event yet.
+func (w *Worker) remind(ctx context.Context, e event) (result string, err error) {
 	d, err := parseDue(e.data)
 	if err != nil {
 		return "", err
 	}
-	channels, err := w.channels(ctx, e.id, d)
-	if err != nil || len(channels) == 0 {
-		return resultRepeated, err
-	}
-	if until := w.o.Notify.User(d.UserID).Quiet.Until(w.o.Now()); !until.IsZero() {
-		return w.hold(ctx, e.id, d, until)
-	}
-	var errs []error
-	var told []string
-	for _, r := range w.o.Fan.Send(ctx, w.notification(e.id, d), channels) {
-		if r.Err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", r.Channel, r.Err))
-			continue
+	wanted := w.o.Notify.Wanted(d.UserID, d.Channels)
+	if until := w.quiet(d); !until.IsZero() {
+		known, err := w.known(ctx, e.id, wanted)
+		if err != nil {
+			return "", err
 		}
-		told = append(told, r.Channel)
-		// Noted after sending: a crash between the two repeats the notification, it never loses it.
-		if _, err := w.o.Store.Handle(ctx, channelConsumer(r.Channel), e.id, nil); err != nil {
-			errs = append(errs, err)
+		if !known {
+			return w.hold(ctx, e.id, d, until)
 		}
 	}
-	if err := worst(errs); err != nil {
-		return "", err
+	payload, err := json.Marshal(parcel{e.origin, e.body})
+	if err != nil {
+		return "", invalidError{err}
 	}
-	delay := w.o.Now().Sub(d.RemindAt)
-	w.metrics.delay.Observe(delay.Seconds())
-	w.log.Info("reminded", "task_id", d.TaskID, "channels", strings.Join(told, ","), "delay", delay.Round(time.Millisecond), "event_id", e.id)
-	return resultHandled, nil
+	owed := make([]task.Delivery, len(wanted))
+	for i, channel := range wanted {
+		owed[i] = task.Delivery{Consumer: channelConsumer(channel), Payload: payload}
+	}
+	return w.owe(ctx, e, owed)
 }
 
-// channels are those that are wanted and that the event wasn't delivered on yet; none
-// when it needs no more notification.
-func (w *Worker) channels(ctx context.Context, eventID string, d due) ([]string, error) {
-	wanted := w.o.Notify.Wanted(d.UserID, d.Channels)
+// quiet is the end of the user's quiet hours, zero outside of them.
+func (w *Worker) quiet(d due) time.Time { return w.o.Notify.User(d.UserID).Quiet.Until(w.o.Now()) }
+
+// known tells whether an event has come before.
+func (w *Worker) known(ctx context.Context, eventID string, channels []string) (bool, error) {
 	consumers := []string{notificationConsumer}
-	for _, channel := range wanted {
+	for _, channel := range channels {
 		consumers = append(consumers, channelConsumer(channel))
 	}
 	handled, err := w.o.Store.Handled(ctx, eventID, consumers)
-	if err != nil || slices.Contains(handled, notificationConsumer) {
-		return nil, err
-	}
-	var open []string
-	for _, channel := range wanted {
-		if !slices.Contains(handled, channelConsumer(channel)) {
-			open = append(open, channel)
-		}
-	}
-	return open, nil
+	return len(handled) > 0, err
 }
 
 // channelConsumer is a consumer of its own for each channel, so that a retry reaches
 // only those that failed.
-func channelConsumer(channel string) string { return notificationConsumer + ":" + channel }
+func channelConsumer(channel string) string { return channelPrefix + channel }
 
-// worst joins errors so that one which may pass keeps the event alive: errors.As finds
-// the first that fits, and all of them are told.
-func worst(errs []error) error {
-	for _, err := range errs {
-		if !isPermanent(err) {
-			return transientError{errors.Join(errs...), errors.Is(err, task.ErrUnavailable)}
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// transientError hides from errors.As that some of its errors are permanent.
-type transientError struct {
-	err         error
-	unavailable bool
-}
-
-func (e transientError) Error() string { return e.err.Error() }
-
-// Is keeps known that it was the database.
-func (e transientError) Is(target error) bool { return e.unavailable && target == task.ErrUnavailable }
+const channelPrefix = notificationConsumer + ":"
 
 // hold puts a reminder off until the end of the quiet hours: the task's reminder is set
 // to that time, in one transaction with the note that this event is handled. A task

@@ -3,12 +3,12 @@ package worker
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -20,13 +20,16 @@ import (
 
 var noon = time.Date(2026, 2, 17, 12, 0, 0, 0, time.UTC)
 
-// A fakeStore keeps receipts and attempts as store.Store does.
+// A fakeStore keeps receipts and deliveries as store.Store does. Its clock is time.Now.
 type fakeStore struct {
+	mu       sync.Mutex
 	task     *task.Task // the only one there is
 	receipts map[string]bool
-	attempts map[string]int
+	owed     map[string]task.Delivery
+	causes   []string // of PutOff
 	changes  []task.Change
-	err      error // of Handle and Handled
+	err      error   // of Handle, Handled and Accept
+	markErrs []error // of Delivered, PutOff and GiveUp, in turn
 }
 
 func (s *fakeStore) Task(context.Context, string, int64) (task.Task, error) {
@@ -37,6 +40,8 @@ func (s *fakeStore) Task(context.Context, string, int64) (task.Task, error) {
 }
 
 func (s *fakeStore) Handle(_ context.Context, consumer, id string, c *task.Change) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.err != nil {
 		return false, s.err
 	}
@@ -51,6 +56,8 @@ func (s *fakeStore) Handle(_ context.Context, consumer, id string, c *task.Chang
 }
 
 func (s *fakeStore) Handled(_ context.Context, id string, consumers []string) (handled []string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, consumer := range consumers {
 		if s.receipts[consumer+" "+id] {
 			handled = append(handled, consumer)
@@ -59,14 +66,74 @@ func (s *fakeStore) Handled(_ context.Context, id string, consumers []string) (h
 	return handled, s.err
 }
 
-func (s *fakeStore) Attempt(_ context.Context, consumer, id string, _ error) (int, time.Time, error) {
-	s.attempts[consumer+" "+id]++
-	return s.attempts[consumer+" "+id], noon.Add(-time.Minute), nil
+func (s *fakeStore) Accept(_ context.Context, instead, id string, owed []task.Delivery) (fresh []task.Delivery, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range owed {
+		key := d.Consumer + " " + id
+		if s.err == nil && !s.receipts[instead+" "+id] && !s.receipts[key] {
+			d.EventID, d.ReceivedAt = id, time.Now()
+			s.receipts[key], s.owed[key] = true, d
+			fresh = append(fresh, d)
+		}
+	}
+	return fresh, s.err
+}
+
+func (s *fakeStore) ClaimDeliveries(_ context.Context, limit int, lease time.Duration) (claimed []task.Delivery, next time.Time, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, d := range s.owed {
+		if !d.Due.After(time.Now()) && len(claimed) < limit {
+			d.Due = time.Now().Add(lease)
+			s.owed[key] = d
+			claimed = append(claimed, d)
+		}
+	}
+	for _, d := range s.owed {
+		if next.IsZero() || d.Due.Before(next) {
+			next = d.Due
+		}
+	}
+	return claimed, next, nil
+}
+
+// mark changes a delivery, unless the next mark is to fail.
+func (s *fakeStore) mark(d task.Delivery, change func(key string)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.markErrs) > 0 {
+		err := s.markErrs[0]
+		s.markErrs = s.markErrs[1:]
+		return err
+	}
+	change(d.Consumer + " " + d.EventID)
+	return nil
+}
+
+func (s *fakeStore) Delivered(_ context.Context, d task.Delivery) error {
+	return s.mark(d, func(key string) { delete(s.owed, key) })
+}
+
+func (s *fakeStore) GiveUp(_ context.Context, d task.Delivery) error {
+	return s.mark(d, func(key string) { delete(s.owed, key); delete(s.receipts, key) })
+}
+
+func (s *fakeStore) PutOff(_ context.Context, d task.Delivery, until time.Time, cause error) error {
+	return s.mark(d, func(key string) {
+		d.Due = until
+		if cause != nil {
+			d.Attempts++
+			s.causes = append(s.causes, cause.Error())
+		}
+		s.owed[key] = d
+	})
 }
 
 // A fakePublisher keeps what was published.
 type fakePublisher struct {
-	err     error
+	mu      sync.Mutex
+	errs    []error // in turn
 	letters []letter
 }
 
@@ -76,8 +143,12 @@ type letter struct {
 }
 
 func (p *fakePublisher) Publish(_ context.Context, topic, key string, event []byte) error {
-	if p.err != nil {
-		return p.err
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.errs) > 0 {
+		err := p.errs[0]
+		p.errs = p.errs[1:]
+		return err
 	}
 	l := letter{Topic: topic, Key: key}
 	p.letters = append(p.letters, l)
@@ -86,14 +157,21 @@ func (p *fakePublisher) Publish(_ context.Context, topic, key string, event []by
 
 // A fakeChannel answers with its errors in turn and then delivers.
 type fakeChannel struct {
-	mu   sync.Mutex
-	errs []error
-	sent []notify.Notification
+	mu    sync.Mutex
+	hangs bool // until its context ends
+	errs  []error
+	sent  []notify.Notification
+	at    []time.Time // of every attempt
 }
 
-func (c *fakeChannel) Send(_ context.Context, n notify.Notification) error {
+func (c *fakeChannel) Send(ctx context.Context, n notify.Notification) error {
+	if c.hangs {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.at = append(c.at, time.Now())
 	if len(c.errs) > 0 {
 		err := c.errs[0]
 		c.errs = c.errs[1:]
@@ -103,22 +181,23 @@ func (c *fakeChannel) Send(_ context.Context, n notify.Notification) error {
 	return nil
 }
 
-// A rig is a worker with all that stands around it.
+// A rig is a worker with all that stands around it. Those that notify run in a
+// synctest bubble.
 type rig struct {
 	t         *testing.T
 	store     *fakeStore
 	publisher *fakePublisher
 	a, b      *fakeChannel
 	registry  *prometheus.Registry
-	now       time.Time
+	worker    *Worker
 	handler   http.Handler
 }
 
 func newRig(t *testing.T, quiet string) *rig {
 	t.Helper()
 	r := &rig{
-		t: t, store: &fakeStore{receipts: map[string]bool{}, attempts: map[string]int{}}, publisher: &fakePublisher{},
-		a: &fakeChannel{}, b: &fakeChannel{}, registry: prometheus.NewRegistry(), now: noon,
+		t: t, store: &fakeStore{receipts: map[string]bool{}, owed: map[string]task.Delivery{}}, publisher: &fakePublisher{},
+		a: &fakeChannel{}, b: &fakeChannel{}, registry: prometheus.NewRegistry(),
 	}
 	settings, err := notify.Parse([]byte("channels: {a: {type: log}, b: {type: log}}\ndefault: {channels: [a, b], quiet: \"" + quiet + "\"}"))
 	if err != nil {
@@ -127,11 +206,36 @@ func newRig(t *testing.T, quiet string) *rig {
 	fan := notify.NewFan()
 	fan.Add("a", r.a, time.Second)
 	fan.Add("b", r.b, time.Second)
-	r.handler = New(Options{
-		Store: r.store, Publisher: r.publisher, Notify: settings, Fan: fan, Token: "secret", Attempts: 3,
-		Metrics: r.registry, Now: func() time.Time { return r.now },
-	}).Handler()
+	r.worker = New(Options{
+		Store: r.store, Publisher: r.publisher, Notify: settings, Fan: fan, Token: "secret", Group: "workers",
+		Retry: Retry{Attempts: 3, MaxLateness: 24 * time.Hour}, Metrics: r.registry,
+	})
+	r.handler = r.worker.Handler()
 	return r
+}
+
+// runs runs a test in a bubble of its own, at a time, and the worker with it.
+func runs(t *testing.T, at time.Time, quiet string, test func(t *testing.T, r *rig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		<-time.After(time.Until(at)) // of the bubble
+		r := newRig(t, quiet)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- r.worker.Run(ctx) }()
+		synctest.Wait()
+		test(t, r)
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// after lets a time pass.
+func after(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
 }
 
 // deliver hands an event over as Dapr does and returns the answer's body.
@@ -153,7 +257,7 @@ func (r *rig) deliver(topic, body string) string {
 
 func (r *rig) wants(what, got string, want status) {
 	r.t.Helper()
-	if got != `{"status":"`+string(want)+`"}` {
+	if strings.TrimSpace(got) != `{"status":"`+string(want)+`"}` {
 		r.t.Errorf("%s: %s, want %s", what, got, want)
 	}
 }
@@ -223,8 +327,8 @@ func TestEndpointLetsInTheSidecarOnly(t *testing.T) {
 			t.Errorf("token %q: %d, want %d", token, answer.Code, want)
 		}
 	}
-	if len(r.a.sent) != 1 {
-		t.Errorf("%d notifications", len(r.a.sent))
+	if len(r.store.owed) != 2 {
+		t.Errorf("%d notifications", len(r.store.owed))
 	}
 	health := httptest.NewRecorder()
 	r.handler.ServeHTTP(health, httptest.NewRequest(http.MethodGet, "/livez", nil))
@@ -259,32 +363,33 @@ func TestWhatCannotBeHandled(t *testing.T) {
 		"half a task":     {"task-events", `{"specversion":"1.0","id":"1","type":"task.completed","data":{"data":{}}}`, success, task.TypeCompleted, resultDead, "the event has no task_id or no user_id"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRig(t, "none")
-			r.wants("answer", r.deliver(tt.topic, tt.body), tt.want)
-			if n := r.count(tt.kind, tt.result); n != 1 {
-				t.Errorf("%d deliveries of %s are %s", n, tt.kind, tt.result)
-			}
-			if (tt.error != "") != (len(r.publisher.letters) == 1) {
-				t.Fatalf("dead letters %v", r.publisher.letters)
-			}
-			if tt.error == "" {
-				return
-			}
-			l := r.publisher.letters[0]
-			want := map[string]any{
-				"dlqreason": "invalid", "dlqerror": tt.error, "dlqattempts": "1", "dlqlast": "2026-02-17T12:00:00Z",
-				"dlqtopic": tt.topic, "dlqpartition": "2", "dlqoffset": "41", "dlqkey": "7",
-			}
-			got := map[string]any{}
-			for key := range want {
-				got[key] = l.Event[key]
-			}
-			if diff := cmp.Diff(want, got); diff != "" || l.Topic != tt.topic+"-dlq" || l.Key != "7" || l.Event["id"] == nil || l.Event["dlqfirst"] == nil {
-				t.Errorf("dead letter %+v (-want +got):\n%s", l, diff)
-			}
-			if len(r.a.sent)+len(r.store.changes) != 0 {
-				t.Error("it had an effect")
-			}
+			runs(t, noon, "none", func(t *testing.T, r *rig) {
+				r.wants("answer", r.deliver(tt.topic, tt.body), tt.want)
+				if n := r.count(tt.kind, tt.result); n != 1 {
+					t.Errorf("%d deliveries of %s are %s", n, tt.kind, tt.result)
+				}
+				if (tt.error != "") != (len(r.publisher.letters) == 1) {
+					t.Fatalf("dead letters %v", r.publisher.letters)
+				}
+				if tt.error == "" {
+					return
+				}
+				l := r.publisher.letters[0]
+				want := map[string]any{
+					"dlqreason": "invalid", "dlqerror": tt.error, "dlqattempts": "1", "dlqlast": "2026-02-17T12:00:00Z",
+					"dlqconsumer": "workers", "dlqtopic": tt.topic, "dlqpartition": "2", "dlqoffset": "41", "dlqkey": "7",
+				}
+				got := map[string]any{}
+				for key := range want {
+					got[key] = l.Event[key]
+				}
+				if diff := cmp.Diff(want, got); diff != "" || l.Topic != tt.topic+"-dlq" || l.Key != "7" || l.Event["id"] == nil || l.Event["dlqfirst"] == nil {
+					t.Errorf("dead letter %+v (-want +got):\n%s", l, diff)
+				}
+				if len(r.store.owed)+len(r.store.changes) != 0 {
+					t.Error("it had an effect")
+				}
+			})
 		})
 	}
 }
@@ -312,9 +417,6 @@ func TestNextTaskOfASeries(t *testing.T) {
 		if len(r.store.changes) != 1 || r.store.changes[0].PreviousID != 7 || *r.store.changes[0].Patch.DueDate != noon.Add(25*time.Hour) {
 			t.Errorf("%s: %+v, want one next task", name, r.store.changes)
 		}
-		if len(r.store.attempts) != 0 {
-			t.Errorf("%s: attempts %v while the database was away", name, r.store.attempts)
-		}
 		got := []int{r.count(task.TypeCompleted, resultRetried), r.count(task.TypeCompleted, resultHandled), r.count(task.TypeCompleted, resultRepeated)}
 		if diff := cmp.Diff([]int{1, 1, 1}, got); diff != "" {
 			t.Errorf("%s: results (-want +got):\n%s", name, diff)
@@ -324,119 +426,5 @@ func TestNextTaskOfASeries(t *testing.T) {
 	r.wants("no series", r.deliver("task-events", strings.Replace(events(t)[task.TypeCompleted], `"daily"`, `"none"`, 1)), success)
 	if r.count(task.TypeCompleted, resultNothing) != 1 || len(r.store.receipts) != 0 {
 		t.Errorf("no series: receipts %v", r.store.receipts)
-	}
-}
-
-// A retry reaches only the channels that failed.
-func TestNotifiesEachChannelOnce(t *testing.T) {
-	r := newRig(t, "none")
-	due := events(t)[task.TypeDue]
-	r.b.errs = []error{errors.New("busy"), &notify.Error{Err: errors.New("busy again")}}
-	r.now = noon.Add(90 * time.Second)
-	for i, want := range []status{retry, retry, success, success} {
-		r.wants("delivery "+string(rune('1'+i)), r.deliver("reminders", due), want)
-	}
-	if len(r.a.sent) != 1 || len(r.b.sent) != 1 || len(r.publisher.letters) != 0 {
-		t.Fatalf("a told %d times, b %d times, %d dead letters", len(r.a.sent), len(r.b.sent), len(r.publisher.letters))
-	}
-	want := notify.Notification{
-		ID: r.a.sent[0].ID, TaskID: 7, UserID: "u1", Title: "water the plants", Due: noon.Add(time.Hour), RemindAt: noon, Late: true,
-	}
-	if diff := cmp.Diff(want, r.a.sent[0]); diff != "" || want.ID == "" || r.b.sent[0].ID != want.ID {
-		t.Errorf("notification (-want +got):\n%s", diff)
-	}
-	if got := values(t, r.registry)["todo_reminder_delivery_delay_seconds"]; got != 1 || r.count(task.TypeDue, resultRepeated) != 1 {
-		t.Errorf("%v delays, %d repeated", got, r.count(task.TypeDue, resultRepeated))
-	}
-}
-
-func TestDeadLetterAfterAttempts(t *testing.T) {
-	r := newRig(t, "none")
-	due := events(t)[task.TypeDue]
-	r.b.errs = []error{errors.New("1"), errors.New("2"), errors.New("3"), errors.New("4"), errors.New("5"), errors.New("6"), errors.New("7")}
-	r.publisher.err = errors.New("broker away")
-	for i, want := range []status{retry, retry, retry} {
-		r.wants("delivery "+string(rune('1'+i)), r.deliver("reminders", due), want)
-	}
-	r.publisher.err = nil
-	for i, want := range []status{retry, retry, success} {
-		r.wants("delivery "+string(rune('4'+i)), r.deliver("reminders", due), want)
-	}
-	if len(r.publisher.letters) != 1 {
-		t.Fatalf("dead letters %v", r.publisher.letters)
-	}
-	said := r.publisher.letters[0].Event
-	if said["dlqreason"] != "attempts" || said["dlqattempts"] != "6" || said["dlqerror"] != "b: 6" || said["dlqconsumer"] != "notify" || said["dlqfirst"] != "2026-02-17T11:59:00Z" {
-		t.Errorf("dead letter %v", said)
-	}
-	if said["type"] != task.TypeDue || said["data"] == nil || said["subject"] != "tasks/7" {
-		t.Errorf("dead letter %v isn't the event", said)
-	}
-	// Redriven, with what the first death said of it: only b is told.
-	redriven, err := json.Marshal(said)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.wants("redriven, fails", r.deliver("reminders", string(redriven)), retry)
-	r.wants("redriven", r.deliver("reminders", string(redriven)), success)
-	if len(r.a.sent) != 1 || len(r.b.sent) != 1 {
-		t.Errorf("a told %d times, b %d times", len(r.a.sent), len(r.b.sent))
-	}
-}
-
-func TestPermanentFailureIsDeadAtOnce(t *testing.T) {
-	refused := &notify.Error{Permanent: true, Err: errors.New("refused")}
-	r := newRig(t, "none")
-	r.b.errs = []error{refused}
-	r.wants("refused", r.deliver("reminders", events(t)[task.TypeDue]), success)
-	if len(r.a.sent) != 1 || len(r.publisher.letters) != 1 || r.publisher.letters[0].Event["dlqreason"] != "permanent" {
-		t.Errorf("a told %d times, dead letters %v", len(r.a.sent), r.publisher.letters)
-	}
-	// Beside a failure that may pass, the event lives on.
-	r = newRig(t, "none")
-	r.a.errs, r.b.errs = []error{refused}, []error{errors.New("busy")}
-	r.wants("refused and busy", r.deliver("reminders", events(t)[task.TypeDue]), retry)
-	if len(r.publisher.letters) != 0 {
-		t.Errorf("dead letters %v", r.publisher.letters)
-	}
-}
-
-// In quiet hours the reminder is moved to their end, with the note in one transaction.
-func TestQuietHoursPutOff(t *testing.T) {
-	end := noon.Add(time.Hour)
-	current := task.Task{ID: 7, UserID: "u1", RemindAt: &noon, Sequence: 4}
-	r := newRig(t, "11:00-13:00")
-	r.store.task = &current
-	for range 2 {
-		r.wants("quiet", r.deliver("reminders", events(t)[task.TypeDue]), success)
-	}
-	r.now = end // what was put off is over also when it comes once more
-	r.wants("afterwards", r.deliver("reminders", events(t)[task.TypeDue]), success)
-	want := []task.Change{{Action: task.Update, UserID: "u1", TaskID: 7, IfMatch: []int64{4}, Patch: task.Patch{RemindAt: &end}}}
-	if diff := cmp.Diff(want, r.store.changes); diff != "" || len(r.a.sent) != 0 {
-		t.Errorf("%d told; changes (-want +got):\n%s", len(r.a.sent), diff)
-	}
-	if held, repeated := r.count(task.TypeDue, resultHeld), r.count(task.TypeDue, resultRepeated); held != 1 || repeated != 2 {
-		t.Errorf("%d held, %d repeated", held, repeated)
-	}
-
-	for name, now := range map[string]*task.Task{
-		"deleted":   nil,
-		"moved":     {ID: 7, UserID: "u1", RemindAt: &end, Sequence: 5},
-		"completed": {ID: 7, UserID: "u1", RemindAt: &noon, Completed: true, Sequence: 5},
-	} {
-		r := newRig(t, "11:00-13:00")
-		r.store.task = now
-		r.wants(name, r.deliver("reminders", events(t)[task.TypeDue]), success)
-		if len(r.store.changes) != 0 || r.count(task.TypeDue, resultNothing) != 1 {
-			t.Errorf("%s: changes %+v", name, r.store.changes)
-		}
-	}
-	r = newRig(t, "11:00-13:00")
-	r.store.task, r.store.err = &current, nil
-	r.store.receipts["notify:a event-"] = true // of another event
-	r.wants("other receipts", r.deliver("reminders", events(t)[task.TypeDue]), success)
-	if r.count(task.TypeDue, resultHeld) != 1 {
-		t.Error("not held")
 	}
 }
