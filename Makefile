@@ -35,7 +35,7 @@ test: daprd ## run every test, with the real sidecar and Apache Kafka
 	GORACE="$$GORACE atexit_sleep_ms=0" TODOCTL_DAPRD=$(CURDIR)/bin/daprd$(EXE) $(GO) test $(RACE) -timeout 45m $(TESTFLAGS) ./...
 	$(SIDECAR) $(GO) vet ./...
 
-faults: daprd ## run the long fault campaign, 200 faults a database (half an hour)
+faults: daprd ## run the long fault campaigns: relay and workers (an hour)
 	$(GO) test -tags failpoint ./internal/failpoint ./internal/publish
 	TODOCTL_DAPRD=$(CURDIR)/bin/daprd$(EXE) $(GO) test -count=1 -timeout 0 -v ./test/faults -run Campaign -faults.long $(FAULTFLAGS)
 

@@ -30,7 +30,8 @@ type child struct {
 	own    int // ends that the campaign didn't ask for
 }
 
-// startChild starts a program whose output goes to a file.
+// startChild starts a program whose output goes to a file, but for what its command
+// says of stdout.
 func startChild(t *testing.T, name, log string, command func() *exec.Cmd) *child {
 	t.Helper()
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -40,7 +41,10 @@ func startChild(t *testing.T, name, log string, command func() *exec.Cmd) *child
 	ctx, stop := context.WithCancel(context.Background())
 	c := &child{name: name, stop: stop, over: make(chan struct{}), command: func() *exec.Cmd {
 		cmd := command()
-		cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = out, out, ownGroup()
+		cmd.Stderr, cmd.SysProcAttr = out, ownGroup()
+		if cmd.Stdout == nil {
+			cmd.Stdout = out
+		}
 		return cmd
 	}}
 	go c.supervise(ctx)

@@ -7,7 +7,11 @@
 //	go test ./test/faults -v -run Campaign -faults.long -timeout 0
 //	go test ./test/faults -v -run Campaign/SQLite -faults.seed 42
 //
-// Beside the campaign, which has all faults at random, there are drills, which have one
+// TestWorkerCampaign does the same to workers: reminders that fall due, a webhook's
+// receiver that has its moods, poison on the topics, and redrives under load. -run
+// Campaign runs both.
+//
+// Beside the campaigns, which have all faults at random, there are drills, which have one
 // after the other and look at every answer, log line and metric: TestDatabaseInTrouble,
 // TestSlowDatabasePilesUpNothing, TestSidecarInTrouble, TestBrokerWithoutRoom and
 // TestTakeover.

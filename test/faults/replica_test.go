@@ -24,6 +24,7 @@ type replica struct {
 	api    string // HOST:PORT, the same after every start
 	dir    string
 	points string // file of its failpoints
+	daprd  string // file of the pid of its daprd, below dir
 }
 
 // newReplica prepares a replica and starts it.
@@ -33,7 +34,7 @@ func newReplica(t *testing.T, s *stack, number int, o options) *replica {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	r := &replica{api: freeAddr(t), dir: dir, points: filepath.Join(dir, "points")}
+	r := &replica{api: freeAddr(t), dir: dir, points: filepath.Join(dir, "points"), daprd: "sidecar/todo-backend.pid"}
 	if err := r.arm(""); err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +73,7 @@ func (r *replica) fired() int {
 
 // sidecar signals the daprd of the replica that runs now.
 func (r *replica) sidecar(sig syscall.Signal) error {
-	text, err := os.ReadFile(filepath.Join(r.dir, "sidecar", "todo-backend.pid"))
+	text, err := os.ReadFile(filepath.Join(r.dir, r.daprd))
 	if err != nil {
 		return fmt.Errorf("%s has no daprd: %w", r.name, err)
 	}

@@ -58,7 +58,7 @@ func (d *Database) Rows(ctx context.Context) ([]Row, error) {
 	var rows []Row
 	const all = `SELECT CAST(event_id AS text), topic, type, task_id, seq, traceparent, payload,
 		published_at IS NOT NULL, parked_at IS NOT NULL FROM outbox`
-	err := d.each(ctx, all, nil, func(scan func(...any) error) error {
+	err := d.each(ctx, all, func(scan func(...any) error) error {
 		var row Row
 		var id, kind string
 		var payload []byte
@@ -84,7 +84,7 @@ func (d *Database) Rows(ctx context.Context) ([]Row, error) {
 // Tasks reads the tasks.
 func (d *Database) Tasks(ctx context.Context) ([]Task, error) {
 	var tasks []Task
-	err := d.each(ctx, "SELECT id, seq, title, completed FROM tasks", nil, func(scan func(...any) error) error {
+	err := d.each(ctx, "SELECT id, seq, title, completed FROM tasks", func(scan func(...any) error) error {
 		var t Task
 		err := scan(&t.ID, &t.Sequence, &t.Title, &t.Completed)
 		tasks = append(tasks, t)
@@ -96,8 +96,8 @@ func (d *Database) Tasks(ctx context.Context) ([]Task, error) {
 	return tasks, nil
 }
 
-func (d *Database) each(ctx context.Context, query string, args []any, row func(scan func(...any) error) error) error {
-	rows, err := d.db.QueryContext(ctx, query, args...)
+func (d *Database) each(ctx context.Context, query string, row func(scan func(...any) error) error) error {
+	rows, err := d.db.QueryContext(ctx, query)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,18 @@
 //	I4  repetition: records of one id differ, or differ from the row
 //	I7  recovery: the outbox isn't empty in time after the last fault
 //
-// Two more come with them. Answers: an answer contradicts the rows or an earlier
+// Of the workers, by CheckWorker:
+//
+//	I5  one effect: a reminder that a client was promised didn't fall due, or twice, or
+//	    was taken back; an event that fell due has no line or no webhook, or a line more
+//	    than a worker's end between sending and noting explains; a completed task of a
+//	    series has no next one, or two
+//	I6  dead letters: poison has none, or another reason, or doesn't say where it was; a
+//	    good event has one for another reason than failed attempts
+//	I7  recovery: events wait after the last fault
+//	I8  commit: at some moment an event below the committed offset had neither its
+//	    effect nor its dead letter
+//
+// Two more come with those of the campaign. Answers: an answer contradicts the rows or an earlier
 // answer. State: a task in the database isn't what its last event says.
 package checker
