@@ -27,7 +27,7 @@ todoctl: ## build bin/todoctl
 
 daprd: bin/daprd$(EXE) ## build bin/daprd, the slim Dapr sidecar (minutes the first time)
 
-bin/daprd$(EXE): sidecar/go.mod sidecar/go.sum $(wildcard sidecar/*.go) sidecar/build.sh
+bin/daprd$(EXE): sidecar/go.mod sidecar/go.sum $(wildcard sidecar/*.go sidecar/*/*.go) sidecar/build.sh
 	@GO=$(GO) DAPR_VERSION=$(DAPR_VERSION) sh sidecar/build.sh $@
 
 test: daprd ## run every test, with the real sidecar and Apache Kafka

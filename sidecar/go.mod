@@ -6,6 +6,7 @@ require (
 	github.com/dapr/components-contrib v1.18.4
 	github.com/dapr/dapr v1.18.3
 	github.com/dapr/kit v0.18.3
+	github.com/rabbitmq/amqp091-go v1.10.0
 	go.opencensus.io v0.24.0
 )
 
@@ -143,7 +144,6 @@ require (
 	github.com/prometheus/common v0.64.0 // indirect
 	github.com/prometheus/procfs v0.16.1 // indirect
 	github.com/prometheus/statsd_exporter v0.22.7 // indirect
-	github.com/rabbitmq/amqp091-go v1.10.0 // indirect
 	github.com/rcrowley/go-metrics v0.0.0-20250401214520-65e299d6c5c9 // indirect
 	github.com/redis/go-redis/v9 v9.21.0 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect

@@ -6,7 +6,6 @@ import (
 	nrsqlite "github.com/dapr/components-contrib/nameresolution/sqlite"
 	pubsubinmemory "github.com/dapr/components-contrib/pubsub/in-memory"
 	"github.com/dapr/components-contrib/pubsub/kafka"
-	"github.com/dapr/components-contrib/pubsub/rabbitmq"
 	pubsubredis "github.com/dapr/components-contrib/pubsub/redis"
 	"github.com/dapr/components-contrib/secretstores/local/env"
 	"github.com/dapr/components-contrib/secretstores/local/file"
@@ -22,17 +21,20 @@ import (
 	"github.com/dapr/dapr/pkg/components/state"
 	"github.com/dapr/dapr/pkg/runtime/registry"
 	"github.com/dapr/kit/logger"
+
+	"github.com/todoctl/todoctl/sidecar/rabbitmq"
 )
 
 // componentRegistry holds every component this sidecar can load, under the
 // names that Dapr's own cmd/daprd/components gives them. A component file of
-// another type is refused by the runtime, as by any daprd that lacks it.
+// another type is refused by the runtime, as by any daprd that lacks it. That of
+// RabbitMQ has a publisher of ours, see package rabbitmq.
 func componentRegistry(log logger.Logger) *registry.Options {
 	pubsubs := pubsub.NewRegistry()
 	pubsubs.Logger = log
 	pubsubs.RegisterComponent(kafka.NewKafka, "kafka")
 	pubsubs.RegisterComponent(pubsubredis.NewRedisStreams, "redis")
-	pubsubs.RegisterComponent(rabbitmq.NewRabbitMQ, "rabbitmq")
+	pubsubs.RegisterComponent(rabbitmq.New, "rabbitmq")
 	pubsubs.RegisterComponent(pubsubinmemory.New, "in-memory")
 
 	states := state.NewRegistry()
