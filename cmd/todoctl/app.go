@@ -186,6 +186,7 @@ func runSettings(dataDir string) map[string]string {
 	return map[string]string{
 		"api-url":        "http://" + run.APIAddr,
 		"brokers":        strings.Join(run.Brokers, ","),
+		"pubsub-profile": run.Profile,
 		"dapr-http-port": strconv.Itoa(run.DaprHTTPPort),
 		"dapr-grpc-port": strconv.Itoa(run.DaprGRPCPort),
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -34,6 +35,9 @@ type backend struct {
 	brokers kafka.Options
 	options backendOptions
 
+	// startShared starts a sidecar that isn't the API's alone; nil for one of its own.
+	startShared func(context.Context) error
+
 	registry *prometheus.Registry
 	store    *store.Store
 	sidecar  *appSidecar
@@ -57,7 +61,8 @@ func withDataDir(cfg *config.Config) (*config.Config, error) {
 func (b *backend) start(ctx context.Context) error {
 	b.registry = prometheus.NewRegistry()
 	b.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	b.run.Brokers, b.run.Pubsub, b.run.DataDir = b.brokers.Brokers, b.cfg.Get("pubsub"), b.cfg.Get("data-dir")
+	b.run.Brokers, b.run.Pubsub, b.run.DataDir = slices.Concat([]string{}, b.brokers.Brokers), b.cfg.Get("pubsub"), b.cfg.Get("data-dir")
+	b.run.Profile = b.cfg.Get("pubsub-profile")
 
 	listener, err := b.listen(ctx)
 	if err != nil {
@@ -79,7 +84,11 @@ func (b *backend) start(ctx context.Context) error {
 		return nil
 	}
 	if b.throughDapr() {
-		if err := b.sidecar.start(ctx); err != nil {
+		start := b.sidecar.start
+		if b.startShared != nil {
+			start = b.startShared
+		}
+		if err := start(ctx); err != nil {
 			return err
 		}
 		b.run.SidecarPID = b.sidecar.pid
@@ -177,7 +186,9 @@ func (b *backend) serveAPI(ctx context.Context, listener net.Listener) {
 	}
 	handler := server.New(options)
 	b.life.run(ctx, "task API", func(ctx context.Context) error {
-		defer context.AfterFunc(ctx, options.Hub.Close)() // streams would keep Serve waiting
+		if options.Hub != nil {
+			defer context.AfterFunc(ctx, options.Hub.Close)() // streams would keep Serve waiting
+		}
 		return server.Serve(ctx, listener, handler, server.ServeOptions{Log: b.logs.of("api")})
 	})
 	b.logs.of("api").Info("listening", "addr", b.run.APIAddr)

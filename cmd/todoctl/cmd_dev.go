@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -47,7 +46,8 @@ taken is replaced by a free one; the other commands find the addresses in use in
 data folder.`,
 		Example: `  todoctl dev
   todoctl dev --ephemeral --ready-file /tmp/ready     # a throw-away stack for a script
-  todoctl dev --brokers kafka:9092 --database postgres://todo:todo@127.0.0.1/todo`,
+  todoctl dev --brokers kafka:9092 --database postgres://todo:todo@127.0.0.1/todo
+  todoctl dev --pubsub-profile redis --redis-addr 127.0.0.1:6379`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.worker.check(); err != nil {
@@ -85,6 +85,9 @@ func (a *app) runEphemeral(ctx context.Context, cfg *config.Config, f devOptions
 }
 
 func (a *app) runDev(ctx context.Context, cfg *config.Config, f devOptions) (err error) {
+	if err := checkProfile(cfg, true); err != nil {
+		return err
+	}
 	if cfg, err = withDataDir(cfg); err != nil {
 		return err
 	}
@@ -111,11 +114,17 @@ func (a *app) runDev(ctx context.Context, cfg *config.Config, f devOptions) (err
 
 // start starts the broker and its topics, and then what stands on them.
 func (d *devRun) start(ctx context.Context) error {
-	if err := d.startBroker(ctx); err != nil {
-		return err
+	if profileOf(d.cfg) == stack.Kafka {
+		if err := d.startBroker(ctx); err != nil {
+			return err
+		}
+		if err := d.setUpTopics(ctx); err != nil {
+			return err
+		}
 	}
-	if err := d.setUpTopics(ctx); err != nil {
-		return err
+	if profileOf(d.cfg) == stack.InMemory && !d.asked.noWorker {
+		d.startShared = d.startWorker
+		return d.backend.start(ctx)
 	}
 	if err := d.backend.start(ctx); err != nil {
 		return err
@@ -131,6 +140,9 @@ func (d *devRun) startWorker(ctx context.Context) error {
 	d.reminder = &workerRun{
 		app: d.app, cfg: d.cfg, logs: d.logs, log: d.logs.of("worker"), life: d.life, brokers: d.brokers,
 		store: d.store, registry: d.registry, options: d.asked.worker, run: &d.run,
+	}
+	if d.startShared != nil {
+		d.reminder.shared = d.sidecar
 	}
 	err := d.reminder.start(ctx)
 	d.notes = append(d.notes, d.reminder.notes...)
@@ -191,10 +203,6 @@ func (d *devRun) list(w io.Writer) {
 	for _, note := range d.notes {
 		fmt.Fprintln(w, "note: "+note)
 	}
-	broker := strings.Join(d.brokers.Brokers, ",")
-	if !d.cfg.Chosen("brokers") {
-		broker += "  (embedded, for development: one node, one copy)"
-	}
 	sidecar := "off: events wait in the outbox"
 	if d.throughDapr() {
 		sidecar = fmt.Sprintf("http://127.0.0.1:%d  gRPC 127.0.0.1:%d", d.run.DaprHTTPPort, d.run.DaprGRPCPort)
@@ -205,7 +213,7 @@ func (d *devRun) list(w io.Writer) {
 	}
 	p.Fields(w, [][2]string{
 		{"task API", "http://" + d.run.APIAddr + "  docs at /docs"},
-		{"broker", broker},
+		{"broker", describeBroker(d.cfg, d.brokers.Brokers)},
 		{"sidecar", sidecar},
 		{"worker", worker},
 		{"database", d.run.Database},
@@ -216,11 +224,14 @@ func (d *devRun) list(w io.Writer) {
 		here = " --data-dir " + d.cfg.Get("data-dir")
 	}
 	fmt.Fprintf(w, "\ntry, in another terminal:\n")
-	for _, line := range []string{
-		`todoctl tasks add "Buy groceries" --priority high` + here,
-		`todoctl events tail task-events` + here,
-		fmt.Sprintf("kcat -b %s -C -t task-events -e", d.brokers.Brokers[0]),
-	} {
+	lines := []string{`todoctl tasks add "Buy groceries" --priority high` + here}
+	switch {
+	case len(d.brokers.Brokers) > 0:
+		lines = append(lines, `todoctl events tail task-events`+here, fmt.Sprintf("kcat -b %s -C -t task-events -e", d.brokers.Brokers[0]))
+	case profileOf(d.cfg) == stack.Redis:
+		lines = append(lines, "redis-cli -u redis://"+d.cfg.Get("redis-addr")+" XRANGE task-events - +")
+	}
+	for _, line := range lines {
 		fmt.Fprintln(w, "  "+line)
 	}
 	fmt.Fprintln(w, "\nready")

@@ -34,7 +34,7 @@ func (a *app) onDLQ(cmd *cobra.Command, topics []string, do func(ctx context.Con
 			return usagef("topic %q is none of dead letters; did you mean %q?", topic, topic+dlq.Suffix)
 		}
 	}
-	cfg, err := a.load(cmd)
+	cfg, err := a.loadKafka(cmd)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (a *app) completeDLQ(cmd *cobra.Command, _ []string, _ string) ([]string, c
 
 // completeReasons offers the reasons of the backlog, as far as they are read in a second.
 func (a *app) completeReasons(cmd *cobra.Command, topics []string, _ string) ([]string, cobra.ShellCompDirective) {
-	cfg, err := a.load(cmd)
+	cfg, err := a.loadKafka(cmd)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

@@ -5,16 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	components "github.com/todoctl/todoctl/dapr-components"
 	"github.com/todoctl/todoctl/internal/config"
 	"github.com/todoctl/todoctl/internal/doctor"
+	"github.com/todoctl/todoctl/internal/kafka"
+	"github.com/todoctl/todoctl/internal/stack"
 )
 
 // doctorFlags are what doctor is told.
@@ -48,7 +48,7 @@ then looks again. docs/troubleshooting.md describes every check.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd, f) },
 	}
-	brokerFlags(cmd, "api-url", "database", "data-dir", "sidecar", "daprd", "app-id", "pubsub",
+	brokerFlags(cmd, "api-url", "database", "data-dir", "sidecar", "daprd", "app-id", "pubsub", "pubsub-profile", "redis-addr", "rabbitmq-url",
 		"dapr-http-port", "dapr-grpc-port", "dapr-api-token", "resources-path", "user")
 	flags := cmd.Flags()
 	flags.SetNormalizeFunc(daprNames)
@@ -124,7 +124,7 @@ func (a *app) doctorOptions(cfg *config.Config) (doctor.Options, error) {
 	}
 	database := setting("database")
 	database.Value = databaseURL(cfg)
-	return doctor.Options{
+	options := doctor.Options{
 		Sources: sources, Foreign: cfg.Chosen("resources-path"),
 		Brokers: brokers.Brokers, Security: brokers.Security, BrokersFrom: setting("brokers"), APIURL: setting("api-url"), APIAddr: cfg.Get("api-addr"),
 		Database: database, DaprHTTP: setting("dapr-http-port"), DaprGRPC: setting("dapr-grpc-port"),
@@ -132,7 +132,13 @@ func (a *app) doctorOptions(cfg *config.Config) (doctor.Options, error) {
 		Publishes: cfg.Get("publisher") == "dapr" && cfg.Get("sidecar") != "off",
 		APIToken:  cfg.Get("dapr-api-token"), DataDir: cfg.Get("data-dir"), ComposeFile: composeHere(), ScriptDirs: scriptDirs(cfg),
 		FindDaprd: func() (string, error) { return a.findDaprd(cfg) }, LookupEnv: a.env,
-	}, nil
+	}
+	if profile := profileOf(cfg); profile != stack.Kafka {
+		options.Other = string(profile)
+		options.Brokers, options.BrokersFrom = []string{brokerAddress(cfg, nil)}, setting("pubsub-profile")
+		options.Reach = func(ctx context.Context) error { return reachBroker(ctx, cfg, kafka.Options{}) }
+	}
+	return options, nil
 }
 
 // doctorToken is the token that is to be judged, empty for none. A user is looked for in
@@ -186,10 +192,11 @@ func doctorSources(cfg *config.Config) ([]doctor.Source, error) {
 	if sources != nil {
 		return sources, nil
 	}
-	if info, err := os.Stat("dapr-components"); err == nil && info.IsDir() {
-		return []doctor.Source{{Dir: "dapr-components", FS: os.DirFS("dapr-components")}}, nil
+	dir, builtin, err := profileSource(cfg)
+	if err != nil || dir == "" {
+		return []doctor.Source{{FS: builtin}}, err
 	}
-	return []doctor.Source{{FS: fs.FS(components.Files)}}, nil
+	return []doctor.Source{{Dir: dir, FS: os.DirFS(dir)}}, nil
 }
 
 // mend applies the fixes that are safe and examines again, until there are none left.

@@ -119,7 +119,7 @@ func (a *app) runBench(cmd *cobra.Command, f benchFlags) (err error) {
 	if err := f.complete(cmd); err != nil {
 		return err
 	}
-	cfg, err := a.load(cmd)
+	cfg, err := a.loadKafka(cmd)
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,9 @@ func (a *app) sendAll(cmd *cobra.Command, f publishFlags, p *publishing) error {
 		return err
 	}
 	if f.direct {
+		if err := onKafka(cmd, cfg); err != nil {
+			return err
+		}
 		return sendDirect(cmd.Context(), cfg, f, p)
 	}
 	dapr, err := openDapr(cmd.Context(), cfg)

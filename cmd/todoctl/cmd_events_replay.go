@@ -81,7 +81,7 @@ Offsets (-o), per partition: ` + kafka.OffsetForms + `.`,
 }
 
 func (a *app) runReplay(cmd *cobra.Command, topic string, f replayFlags) error {
-	cfg, err := a.load(cmd)
+	cfg, err := a.loadKafka(cmd)
 	if err != nil {
 		return err
 	}

@@ -156,7 +156,7 @@ func (f tailFlags) checkGroup(t kafka.TailOptions, cmd *cobra.Command) error {
 }
 
 func (a *app) runTail(cmd *cobra.Command, topics []string, f tailFlags) error {
-	cfg, err := a.load(cmd)
+	cfg, err := a.loadKafka(cmd)
 	if err != nil {
 		return err
 	}

@@ -38,13 +38,14 @@ type backendOptions struct {
 
 // backendFlags are the flags that dev and serve share.
 func backendFlags(cmd *cobra.Command, f *backendOptions) {
-	settingFlags(cmd, "api-addr", "database", "data-dir", "daprd", "app-id", "pubsub", "dapr-http-port",
+	settingFlags(cmd, "api-addr", "database", "data-dir", "daprd", "app-id", "pubsub", "pubsub-profile", "redis-addr", "rabbitmq-url", "dapr-http-port",
 		"dapr-grpc-port", "resources-path", "dapr-config", "metrics-port", "log-level", "log-format")
 	cmd.Flags().StringVar(&f.readyFile, "ready-file", "", "write the addresses in use to this file, as JSON, once all answers")
 	cmd.Flags().BoolVar(&f.open, "allow-unauthenticated", false, "listen on an address that other machines reach, although nobody is authenticated")
 	cmd.Flags().SetNormalizeFunc(daprNames)
 	completeWords(cmd, "log-level", "debug", "info", "warn", "error")
 	completeWords(cmd, "log-format", "text", "json")
+	completeWords(cmd, "pubsub-profile", "kafka", "redis", "rabbitmq", "in-memory")
 }
 
 func (a *app) runServe(cmd *cobra.Command, f backendOptions) (err error) {
@@ -52,7 +53,10 @@ func (a *app) runServe(cmd *cobra.Command, f backendOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	brokers, err := kafkaOptions(cfg)
+	if err := checkProfile(cfg, false); err != nil {
+		return err
+	}
+	brokers, err := stackBrokers(cfg)
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ handled goes to the dead letter topic, with the reason.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.runWorker(cmd, f) },
 	}
-	brokerFlags(cmd, "worker-addr", "database", "data-dir", "sidecar", "daprd", "worker-app-id", "pubsub",
+	brokerFlags(cmd, "worker-addr", "database", "data-dir", "sidecar", "daprd", "worker-app-id", "pubsub", "pubsub-profile", "redis-addr", "rabbitmq-url",
 		"worker-dapr-http-port", "worker-dapr-grpc-port", "resources-path", "dapr-config", "log-level", "log-format")
 	workerFlags(cmd, &f)
 	cmd.Flags().StringVar(&f.readyFile, "ready-file", "", "write the addresses in use to this file, as JSON, once the worker has subscribed")
@@ -48,6 +48,7 @@ handled goes to the dead letter topic, with the reason.`,
 	completeWords(cmd, "sidecar", "auto", "spawn", "external")
 	completeWords(cmd, "log-level", "debug", "info", "warn", "error")
 	completeWords(cmd, "log-format", "text", "json")
+	completeWords(cmd, "pubsub-profile", "kafka", "redis", "rabbitmq")
 	return exits(cmd, commonExits+"\n  Stopped by Ctrl-C or SIGTERM it ends with 0 when all was stopped cleanly.")
 }
 
@@ -86,7 +87,10 @@ func (a *app) runWorker(cmd *cobra.Command, f workerOptions) (err error) {
 	if cfg.Get("sidecar") == "off" {
 		return usagef("--sidecar off: the worker gets its events from a sidecar")
 	}
-	brokers, err := kafkaOptions(cfg)
+	if err := checkProfile(cfg, false); err != nil {
+		return err
+	}
+	brokers, err := stackBrokers(cfg)
 	if err != nil {
 		return err
 	}
@@ -94,7 +98,7 @@ func (a *app) runWorker(cmd *cobra.Command, f workerOptions) (err error) {
 		return err
 	}
 	ctx, logs := cmd.Context(), a.logs(cfg)
-	run := stack.Run{Brokers: brokers.Brokers, Pubsub: cfg.Get("pubsub"), DataDir: cfg.Get("data-dir"), Database: store.Describe(databaseURL(cfg))}
+	run := stack.Run{Brokers: brokers.Brokers, Pubsub: cfg.Get("pubsub"), Profile: cfg.Get("pubsub-profile"), DataDir: cfg.Get("data-dir"), Database: store.Describe(databaseURL(cfg))}
 	w := &workerRun{
 		app: a, cfg: cfg, logs: logs, log: logs.of("worker"), life: newLifecycle(logs.of("worker")), brokers: brokers,
 		registry: prometheus.NewRegistry(), options: f, external: runsUnderDapr(cfg), run: &run,

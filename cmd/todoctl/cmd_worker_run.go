@@ -43,8 +43,9 @@ type workerRun struct {
 	store    *store.Store
 	registry *prometheus.Registry
 	options  workerOptions
-	external bool       // the sidecar is somebody else's
-	run      *stack.Run // where the worker is gets written here
+	external bool        // the sidecar is somebody else's
+	shared   *appSidecar // whose ports the sidecar takes, for that one isn't started; nil for ports of its own
+	run      *stack.Run  // where the worker is gets written here
 
 	sidecar *appSidecar
 	notes   []string
@@ -163,7 +164,13 @@ func (w *workerRun) chooseSidecar(ctx context.Context) error {
 	default:
 		w.sidecar.appToken = rand.Text()
 	}
-	notes, err := w.sidecar.choosePorts(ctx)
+	var notes []string
+	var err error
+	if w.shared != nil {
+		w.sidecar.httpPort, w.sidecar.grpcPort = w.shared.httpPort, w.shared.grpcPort
+	} else {
+		notes, err = w.sidecar.choosePorts(ctx)
+	}
 	w.note(notes...)
 	w.run.WorkerDaprHTTPPort, w.run.WorkerDaprGRPCPort = w.sidecar.httpPort, w.sidecar.grpcPort
 	return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/todoctl/todoctl/internal/config"
 	"github.com/todoctl/todoctl/internal/kafka"
+	"github.com/todoctl/todoctl/internal/stack"
 )
 
 // brokerFlags are the flags of a command that speaks to the brokers, and of further
@@ -25,6 +26,16 @@ func kafkaOptions(cfg *config.Config) (kafka.Options, error) {
 	return kafka.Options{Brokers: cfg.List("brokers"), Security: security}, err
 }
 
+// stackBrokers is kafkaOptions for a part of the stack, without addresses where the broker
+// isn't Kafka.
+func stackBrokers(cfg *config.Config) (kafka.Options, error) {
+	options, err := kafkaOptions(cfg)
+	if profileOf(cfg) != stack.Kafka {
+		options.Brokers = []string{}
+	}
+	return options, err
+}
+
 // clusterOf is the cluster that the settings name.
 func clusterOf(ctx context.Context, cfg *config.Config, extra ...kgo.Opt) (*kgo.Client, error) {
 	options, err := kafkaOptions(cfg)
@@ -32,6 +43,15 @@ func clusterOf(ctx context.Context, cfg *config.Config, extra ...kgo.Opt) (*kgo.
 		return nil, err
 	}
 	return cluster(ctx, options, extra...)
+}
+
+// loadKafka reads the settings for a command that speaks to Kafka itself.
+func (a *app) loadKafka(cmd *cobra.Command) (*config.Config, error) {
+	cfg, err := a.load(cmd)
+	if err != nil {
+		return nil, err
+	}
+	return cfg, onKafka(cmd, cfg)
 }
 
 // cluster returns a client of a cluster that answers; the caller closes it.
@@ -49,7 +69,7 @@ func cluster(ctx context.Context, o kafka.Options, extra ...kgo.Opt) (*kgo.Clien
 
 // onCluster runs a command on the cluster that its settings name.
 func (a *app) onCluster(cmd *cobra.Command, do func(context.Context, *kgo.Client) error) error {
-	cfg, err := a.load(cmd)
+	cfg, err := a.loadKafka(cmd)
 	if err != nil {
 		return err
 	}
@@ -76,7 +96,7 @@ func (a *app) completeTopics(cmd *cobra.Command, _ []string, _ string) ([]string
 
 // completeNames offers names that the cluster has, or none if it doesn't answer soon.
 func (a *app) completeNames(cmd *cobra.Command, read func(context.Context, *kgo.Client) ([]string, error)) ([]string, cobra.ShellCompDirective) {
-	cfg, err := a.load(cmd)
+	cfg, err := a.loadKafka(cmd)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/todoctl/todoctl/internal/kafka"
 	"github.com/todoctl/todoctl/internal/server"
+	"github.com/todoctl/todoctl/internal/stack"
 	"github.com/todoctl/todoctl/internal/task"
 )
 
@@ -28,8 +29,11 @@ const (
 )
 
 // liveUpdates makes the hub of the API's streams and runs its reader, which reads
-// nothing until the first stream comes.
+// nothing until the first stream comes. Without Kafka there is none.
 func (b *backend) liveUpdates(ctx context.Context) *server.Hub {
+	if profileOf(b.cfg) != stack.Kafka {
+		return nil
+	}
 	l := newLiveReader(b.brokers, b.logs.of("live"), server.HubOptions{Metrics: b.registry})
 	b.life.run(ctx, "live updates", l.run)
 	return l.hub

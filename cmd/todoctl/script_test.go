@@ -207,7 +207,7 @@ func addresses(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(file)), &run))
 	ts.Setenv("API", "http://"+run.API)
-	ts.Setenv("BROKER", run.Brokers[0])
+	ts.Setenv("BROKER", strings.Join(run.Brokers, ","))
 	ts.Setenv("DAPR_PORT", strconv.Itoa(run.HTTP))
 	ts.Setenv("GRPC_PORT", strconv.Itoa(run.GRPC))
 	ts.Setenv("SIDECAR_PID", strconv.Itoa(run.Sidecar))

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -145,7 +146,7 @@ func (s *appSidecar) keep(ctx context.Context, sidecar *stack.Sidecar, options s
 				return s.explained(ctx, err)
 			}
 		}
-		s.log.Error("the broker is away, so the sidecar can't start: "+s.waiting, "brokers", s.brokers.Brokers) //nolint:sloglint // one of two constants
+		s.log.Error("the broker is away, so the sidecar can't start: "+s.waiting, "brokers", brokerAddress(s.cfg, s.brokers.Brokers)) //nolint:sloglint // one of two constants
 		var err error
 		if sidecar, err = s.relaunch(ctx, options); err != nil {
 			return err
@@ -210,8 +211,9 @@ func (s *appSidecar) tryLaunch(ctx context.Context, options stack.SidecarOptions
 // brokerAway tells whether no broker answers: the usual reason for a sidecar that
 // doesn't start.
 func (s *appSidecar) brokerAway(ctx context.Context) bool {
-	var away *kafka.UnreachableError
-	return errors.As(s.reachBroker(ctx), &away)
+	err := reachBroker(ctx, s.cfg, s.brokers)
+	var refused *kafka.AccessError
+	return err != nil && !errors.As(err, &refused)
 }
 
 // explained is why a sidecar doesn't start: that the brokers don't let in who comes as
@@ -219,19 +221,10 @@ func (s *appSidecar) brokerAway(ctx context.Context) bool {
 // such settings the component may have its own.
 func (s *appSidecar) explained(ctx context.Context, err error) error {
 	var refused *kafka.AccessError
-	if err != nil && s.brokers.Security.On() && errors.As(s.reachBroker(ctx), &refused) {
+	if err != nil && s.brokers.Security.On() && errors.As(reachBroker(ctx, s.cfg, s.brokers), &refused) {
 		return fmt.Errorf("%s can't start: %w", s.part, refused)
 	}
 	return err
-}
-
-func (s *appSidecar) reachBroker(ctx context.Context) error {
-	client, err := kafka.NewClient(s.brokers)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	return kafka.Reach(ctx, client, 2*time.Second)
 }
 
 func (s *appSidecar) options() (stack.SidecarOptions, error) {
@@ -245,7 +238,11 @@ func (s *appSidecar) options() (stack.SidecarOptions, error) {
 	if err != nil {
 		return stack.SidecarOptions{}, err
 	}
-	if _, err := stack.WriteResources(stack.ResourceOptions{Sources: sources, Dir: resources, Brokers: s.brokers.Brokers, Security: s.brokers.Security}); err != nil {
+	redis := ""
+	if profileOf(s.cfg) == stack.Redis || s.cfg.Chosen("redis-addr") {
+		redis = s.cfg.Get("redis-addr")
+	}
+	if _, err := stack.WriteResources(stack.ResourceOptions{Sources: sources, Dir: resources, Brokers: s.brokers.Brokers, Security: s.brokers.Security, Redis: redis}); err != nil {
 		return stack.SidecarOptions{}, err
 	}
 	_, port, err := net.SplitHostPort(s.appAddr)
@@ -261,7 +258,7 @@ func (s *appSidecar) options() (stack.SidecarOptions, error) {
 		HTTPPort: s.httpPort, GRPCPort: s.grpcPort, MetricsPort: s.metricsPort(),
 		ResourcesPath: []string{resources}, ConfigFile: s.cfg.Get("dapr-config"), LogLevel: s.cfg.Get("log-level"),
 		APIToken: s.cfg.Get("dapr-api-token"), AppAPIToken: s.appToken,
-		Env: slices.Concat(s.app.environ, stack.SecurityEnv(s.brokers.Security)), Dir: dir, AppCommand: "todoctl", Log: s.logs.of(s.part),
+		Env: slices.Concat(s.app.environ, brokerEnviron(s.cfg), stack.SecurityEnv(s.brokers.Security)), Dir: dir, AppCommand: "todoctl", Log: s.logs.of(s.part),
 	}, nil
 }
 
@@ -283,7 +280,7 @@ func (s *appSidecar) metricsPort() int {
 }
 
 // resourceSources are the folders of component files: those that were named, else
-// dapr-components here, else the built-in ones.
+// dapr-components here, else the built-in ones; of the latter two the part of the profile.
 func resourceSources(cfg *config.Config) ([]fs.FS, error) {
 	var sources []fs.FS
 	for _, dir := range cfg.List("resources-path") {
@@ -295,10 +292,26 @@ func resourceSources(cfg *config.Config) ([]fs.FS, error) {
 	if sources != nil {
 		return sources, nil
 	}
-	if info, err := os.Stat("dapr-components"); err == nil && info.IsDir() {
-		return []fs.FS{os.DirFS("dapr-components")}, nil
+	dir, builtin, err := profileSource(cfg)
+	if err != nil || dir == "" {
+		return []fs.FS{builtin}, err
 	}
-	return []fs.FS{components.Files}, nil
+	return []fs.FS{os.DirFS(dir)}, nil
+}
+
+// profileSource is the folder of the profile's component files here, or "" and the
+// built-in ones.
+func profileSource(cfg *config.Config) (dir string, builtin fs.FS, err error) {
+	within := "."
+	if profile := profileOf(cfg); profile != stack.Kafka {
+		within = path.Join("alternatives", string(profile))
+	}
+	dir = filepath.Join("dapr-components", filepath.FromSlash(within))
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return dir, nil, nil
+	}
+	builtin, err = fs.Sub(components.Files, within)
+	return "", builtin, err
 }
 
 func (a *app) findDaprd(cfg *config.Config) (string, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/url"
 	"strconv"
 	"strings"
 )
@@ -93,7 +94,7 @@ func (c *Config) Validate() error {
 			bad(key, "a port, 0 to 65535")
 		}
 	}
-	for _, key := range []string{"api-addr", "broker-addr", "worker-addr"} {
+	for _, key := range []string{"api-addr", "broker-addr", "worker-addr", "redis-addr"} {
 		if !isAddress(c.Get(key)) {
 			bad(key, "an address such as 127.0.0.1:8001")
 		}
@@ -107,6 +108,7 @@ func (c *Config) Validate() error {
 	choices := []struct{ key, want string }{
 		{"sidecar", "auto spawn external off"},
 		{"publisher", "dapr kafka"},
+		{"pubsub-profile", "kafka redis rabbitmq in-memory"},
 		{"log-level", "debug info warn error"},
 		{"log-format", "text json"},
 		{"dapr-enabled", "true false 1 0"},
@@ -120,7 +122,20 @@ func (c *Config) Validate() error {
 			bad(choice.key, "one of "+strings.ReplaceAll(choice.want, " ", ", "))
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.checkRabbitMQ())...)
+}
+
+// checkRabbitMQ never shows the URL, which may hold a password.
+func (c *Config) checkRabbitMQ() error {
+	source := c.Source("rabbitmq-url")
+	u, err := url.Parse(c.Get("rabbitmq-url"))
+	if err != nil || (u.Scheme != "amqp" && u.Scheme != "amqps") || u.Host == "" {
+		return fmt.Errorf("rabbitmq-url (from %s): must be a URL such as amqp://127.0.0.1:5672/", source)
+	}
+	if _, has := u.User.Password(); has && source == "--rabbitmq-url" {
+		return errors.New("--rabbitmq-url holds a password, which every user of this machine can see there: set RABBITMQ_URL instead")
+	}
+	return nil
 }
 
 func isAddress(s string) bool {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -45,6 +46,7 @@ func Load(l Layers) (*Config, error) {
 	if l.Run != nil {
 		c.fill(l.Run(c.Get("data-dir")))
 	}
+	c.complete()
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -74,6 +76,16 @@ func (c *Config) fill(run map[string]string) {
 		if s.Client && v != "" && (now.Source == sourceDefault || now.Value == "0") {
 			c.values[s.Key] = Value{s.Key, v, sourceRun}
 		}
+	}
+}
+
+// complete fills in defaults that hang on other settings.
+func (c *Config) complete() {
+	if c.Get("pubsub") == "" {
+		c.values["pubsub"] = Value{"pubsub", "pubsub-" + c.Get("pubsub-profile"), sourceDefault}
+	}
+	if host := c.Get("redis-addr"); host != "" && !strings.Contains(host, ":") { // as Dapr takes it
+		c.values["redis-addr"] = Value{"redis-addr", net.JoinHostPort(host, "6379"), c.Source("redis-addr")}
 	}
 }
 

@@ -54,13 +54,20 @@ func (s *subject) checkReach(context.Context) Result {
 	if errors.As(err, &unreachable) {
 		reason, _, _ = strings.Cut(reason, "; start one")
 	}
-	return found(Finding{
+	f := Finding{
 		Message:  strings.ToUpper(reason[:1]) + reason[1:] + ".",
 		Evidence: facts("address", strings.Join(s.brokers(), ", "), "from", s.BrokersFrom.Source),
-	})
+	}
+	if s.Other != "" {
+		f.Mend = "start it, or say where it is: --redis-addr, RABBITMQ_URL"
+	}
+	return found(f)
 }
 
 func (s *subject) checkAdvertised(ctx context.Context) Result {
+	if s.Other != "" {
+		return beside() // and with it what asks Kafka
+	}
 	req := kmsg.NewPtrMetadataRequest()
 	req.Topics = []kmsg.MetadataRequestTopic{}
 	seed := s.client.SeedBrokers()[0]
@@ -111,7 +118,7 @@ func dialWords(err error) string {
 
 // checkTLS tries TLS where a component would, or where it wouldn't.
 func (s *subject) checkTLS(ctx context.Context) Result {
-	if s.BrokersFrom.Chosen && !s.Foreign && len(s.kafkas()) == 0 {
+	if s.Other != "" || (s.BrokersFrom.Chosen && !s.Foreign && len(s.kafkas()) == 0) {
 		return beside()
 	}
 	if s.Security.On() && !s.Foreign {

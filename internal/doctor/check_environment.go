@@ -135,6 +135,9 @@ func (s *subject) wantedPorts() []wantedPort {
 		return wanted // a broker of others: it may hang, and holds its port all the same
 	}
 	for _, broker := range s.brokers() {
+		if s.Other != "" {
+			break // it isn't ours to start
+		}
 		if host, port, err := net.SplitHostPort(broker); err == nil && (host == "127.0.0.1" || host == "localhost") {
 			wanted = append(wanted, wantedPort{port, "the broker", "--broker-addr", func() bool { return s.broker() == nil }})
 		}

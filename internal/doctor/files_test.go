@@ -216,8 +216,13 @@ func TestOwnFiles(t *testing.T) {
 	o := options(t, "")
 	o.Sources = []Source{{FS: components.Files}}
 	expect(t, examine(t, o, "files"))
-	for _, dir := range []string{"redis", "sqlite"} {
+	for _, dir := range []string{"statestore-redis", "statestore-sqlite"} {
 		dir = filepath.Join("..", "..", "dapr-components", "alternatives", dir)
 		expect(t, examine(t, options(t, dir), "files"))
+	}
+	for _, profile := range []string{"redis", "rabbitmq", "in-memory"} {
+		o := options(t, filepath.Join("..", "..", "dapr-components", "alternatives", profile))
+		o.Pubsub.Value = "pubsub-" + profile
+		expect(t, examine(t, o, "files"))
 	}
 }

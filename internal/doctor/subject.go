@@ -26,6 +26,11 @@ type Options struct {
 	Sources []Source // of Dapr resources
 	Foreign bool     // the folders are somebody else's: nothing is expected to run for them
 
+	// Other is the kind of broker where it isn't Kafka: then only Reach asks it, and what
+	// Brokers has is just shown.
+	Other string
+	Reach func(context.Context) error
+
 	Brokers     []string
 	BrokersFrom Setting
 	Security    kafka.Security // when it is on, serve puts it into the components that aren't somebody else's
@@ -84,12 +89,21 @@ func newSubject(ctx context.Context, o Options) (*subject, error) {
 		status, body := s.get(ctx, "http://"+s.sidecarAddr()+"/v1.0/healthz/outbound")
 		return status == http.StatusNoContent || strings.Contains(body, "ERR_") || (status == http.StatusUnauthorized && strings.Contains(body, "token"))
 	})
-	s.broker = sync.OnceValue(func() error { return kafka.Reach(ctx, s.client, dialTimeout) })
+	s.broker = sync.OnceValue(func() error {
+		if s.Other != "" {
+			return s.Reach(ctx)
+		}
+		return kafka.Reach(ctx, s.client, dialTimeout)
+	})
 	return s, nil
 }
 
 func (s *subject) newClient() (*kgo.Client, error) {
-	return kafka.NewClient(kafka.Options{Brokers: s.brokers(), Timeout: dialTimeout, Security: s.Security})
+	brokers := s.brokers()
+	if s.Other != "" {
+		brokers = []string{"127.0.0.1:1"} // it is asked nothing
+	}
+	return kafka.NewClient(kafka.Options{Brokers: brokers, Timeout: dialTimeout, Security: s.Security})
 }
 
 func (s *subject) close() { s.client.Close() }
@@ -130,7 +144,7 @@ func (s *subject) sidecarAddr() string { return "127.0.0.1:" + s.DaprHTTP.Value 
 // brokers are those that were named, or that a running stack uses, else those of the
 // component files, else the default.
 func (s *subject) brokers() []string {
-	if s.runs() || s.BrokersFrom.Chosen {
+	if s.Other != "" || s.runs() || s.BrokersFrom.Chosen {
 		return s.Brokers
 	}
 	for _, c := range s.kafkas() {

@@ -46,7 +46,7 @@ type Options struct {
 	Now      func() time.Time     // nil is time.Now
 	Timeout  time.Duration        // of the Store's answer to a request; 0 is 5 s
 	Requests int                  // that wait for the Store at a time, the next gets 503 at once; 0 is 1,000
-	Hub      *Hub                 // of the live updates; nil has none, and their paths answer 404
+	Hub      *Hub                 // of the live updates; nil has none, for want of Kafka, and their paths answer 404
 
 	// AllowedOrigins are the origins, such as http://localhost:3001, whose pages
 	// may use the API from a browser. nil is DefaultOrigins, an empty list none.

@@ -33,7 +33,7 @@ func (s *server) stream(w *response, r *http.Request) error {
 		return err
 	}
 	if s.hub == nil {
-		return noSuchPath(r)
+		return refuse(http.StatusNotFound, "live updates are read from Kafka, and the broker of this stack is another: read the tasks again instead")
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")

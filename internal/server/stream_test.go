@@ -37,7 +37,7 @@ func TestStreamHeaders(t *testing.T) {
 		"Access-Control-Allow-Origin: http://localhost:3001")
 	a.do(t, "GET", "/api/tasks/stream", "").want(t, 401, "no user given")
 	a.do(t, "PUT", "/api/tasks/stream", "{}", "X-User-ID: u1").want(t, 405, "only GET, HEAD, OPTIONS")
-	newAPI().do(t, "GET", "/api/u1/tasks/stream", "").want(t, 404, "there is nothing at")
+	newAPI().do(t, "GET", "/api/u1/tasks/stream", "").want(t, 404, "read from Kafka")
 }
 
 func TestStreamsAreBounded(t *testing.T) {

@@ -20,6 +20,7 @@ type ResourceOptions struct {
 	Sources []fs.FS
 	Dir     string   // owned by todoctl; YAML files in it that no source has are removed
 	Brokers []string // when not empty, put into every pubsub.kafka component
+	Redis   string   // HOST:PORT; when not empty, put into every pubsub.redis and state.redis component
 
 	// Security, when it is on, is put into every pubsub.kafka component, in place of
 	// what that says of TLS and login. Password and key aren't written: the component
@@ -49,7 +50,7 @@ func WriteResources(opts ResourceOptions) ([]string, error) {
 	var names []string
 	var problems []error
 	for name, content := range files {
-		edited, err := editKafka(content, opts)
+		edited, err := opts.edit(content)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("%s%w", name, err))
 			edited = content

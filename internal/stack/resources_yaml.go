@@ -13,10 +13,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// editKafka returns a resource file with the brokers of its pubsub.kafka components
-// replaced, and what they say of TLS and login; the very same bytes when there is
-// nothing to replace. An error begins with ":LINE: ", to stand behind a file's name.
-func editKafka(content []byte, opts ResourceOptions) ([]byte, error) {
+// edit returns a resource file with the addresses of its components replaced, and what
+// those of pubsub.kafka say of TLS and login; the very same bytes when there is nothing
+// to replace. An error begins with ":LINE: ", to stand behind a file's name.
+func (o ResourceOptions) edit(content []byte) ([]byte, error) {
 	var out bytes.Buffer
 	encoder := yaml.NewEncoder(&out)
 	encoder.SetIndent(2)
@@ -31,13 +31,13 @@ func editKafka(content []byte, opts ResourceOptions) ([]byte, error) {
 		if err != nil {
 			return nil, yamlError(err)
 		}
-		if isKafkaPubsub(&document) && (len(opts.Brokers) > 0 || opts.Security.On()) {
-			if len(opts.Brokers) > 0 {
-				setMetadata(&document, "brokers", "value", strings.Join(opts.Brokers, ","))
-			}
-			if opts.Security.On() {
-				setSecurity(&document, opts.Security)
-			}
+		kind := componentType(&document)
+		if key, address := o.address(kind); address != "" {
+			setMetadata(&document, key, "value", address)
+			changed = true
+		}
+		if kind == "pubsub.kafka" && o.Security.On() {
+			setSecurity(&document, o.Security)
 			changed = true
 		}
 		if err := encoder.Encode(&document); err != nil {
@@ -67,9 +67,25 @@ func yamlError(err error) error {
 	return fmt.Errorf(":%d: %s", line, m[2])
 }
 
-func isKafkaPubsub(document *yaml.Node) bool {
-	kind, component := lookup(document, "kind"), lookup(document, "spec", "type")
-	return kind != nil && kind.Value == "Component" && component != nil && component.Value == "pubsub.kafka"
+// address is where a component's server is, and the key that says so; "" where the file
+// itself is to say it.
+func (o ResourceOptions) address(componentType string) (key, address string) {
+	switch componentType {
+	case "pubsub.kafka":
+		return "brokers", strings.Join(o.Brokers, ",")
+	case "pubsub.redis", "state.redis":
+		return "redisHost", o.Redis
+	}
+	return "", ""
+}
+
+// componentType is "" for what is no component.
+func componentType(document *yaml.Node) string {
+	kind, of := lookup(document, "kind"), lookup(document, "spec", "type")
+	if kind == nil || kind.Value != "Component" || of == nil {
+		return ""
+	}
+	return of.Value
 }
 
 // setMetadata gives an item of spec.metadata a value, or with the key envRef the name

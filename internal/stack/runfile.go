@@ -30,6 +30,7 @@ type Run struct {
 	DaprGRPCPort int      `json:"dapr_grpc_port"`
 	SidecarPID   int      `json:"sidecar_pid"` // at the start; APP-ID.pid follows restarts
 	Pubsub       string   `json:"pubsub"`
+	Profile      string   `json:"pubsub_profile"` // kafka, redis, rabbitmq or in-memory
 
 	// Of the reminder worker; empty where none runs.
 	WorkerAddr         string `json:"worker_addr,omitempty"`

@@ -302,7 +302,7 @@ func TestSidecarConfigFile(t *testing.T) {
 // The state store in a file loads beside the default resources, and keeps its file
 // in the sidecar's folder.
 func TestSidecarLoadsSQLiteStateStore(t *testing.T) {
-	sqlite, err := fs.Sub(components.Files, "alternatives/sqlite")
+	sqlite, err := fs.Sub(components.Files, "alternatives/statestore-sqlite")
 	if err != nil {
 		t.Fatal(err)
 	}
