@@ -56,6 +56,9 @@ func TestSwap(t *testing.T) {
 			start(t, broker)
 			s := startSwap(t, test.profile, broker.Addr())
 
+			if node, ok := broker.(*rabbitserver.Server); ok { // the worker's queue is declared last
+				s.await(t, "the queues on disk", func() bool { return node.Keeps("todo-reminder-worker-reminders") })
+			}
 			calm := s.work(t, 8, func(int) {})
 			s.await(t, "the events of the calm", func() bool { return len(s.seen.lacks(calm)) == 0 })
 			s.seen.inOrder(t, calm)

@@ -12,14 +12,20 @@
 //	queues: "reminders=todo-reminder-worker-reminders,reminders-dlq=reminders-dlq"
 //
 // They are durable classic queues with a single active consumer; a Subscription to one
-// says singleActiveConsumer: "true". It subscribes as components-contrib does, and knows
-// its metadata but for maxLen and maxLenBytes of the queues that it declares.
+// says singleActiveConsumer: "true".
+//
+// Each subscription is a component of components-contrib with a connection of its own. On
+// one channel, as there, two subscriptions that reconnect at once take each other's answers
+// ("unexpected command received"), and the broker hands events to a consumer that nobody
+// reads. The metadata are those of components-contrib, but for maxLen and maxLenBytes of
+// the queues that are declared here.
 package rabbitmq
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/dapr/components-contrib/pubsub"
@@ -32,19 +38,23 @@ import (
 var errUnconfirmed = errors.New("rabbitmq pub/sub: the broker has not confirmed the message")
 
 type rabbitMQ struct {
-	pubsub.PubSub // of components-contrib: it subscribes
+	pubsub.PubSub // of components-contrib, not connected: it tells its features and metadata
 
+	log      logger.Logger
+	metadata pubsub.Metadata
 	settings settings
 	turn     chan struct{} // holds one token: who has it may use the fields below
 	conn     *amqp.Connection
 	channel  *amqp.Channel
 	declared map[string]bool // exchanges, on this channel
 	closed   bool
+
+	subscribers []pubsub.PubSub
 }
 
 // New returns a component that connects in Init.
 func New(log logger.Logger) pubsub.PubSub {
-	r := &rabbitMQ{PubSub: contrib.NewRabbitMQ(log), turn: make(chan struct{}, 1)}
+	r := &rabbitMQ{PubSub: contrib.NewRabbitMQ(log), log: log, turn: make(chan struct{}, 1)}
 	r.turn <- struct{}{}
 	return r
 }
@@ -60,19 +70,35 @@ func (r *rabbitMQ) Init(ctx context.Context, metadata pubsub.Metadata) error {
 	if r.settings, err = parse(metadata.Properties); err != nil {
 		return err
 	}
-	if err := r.PubSub.Init(ctx, metadata); err != nil {
-		return err
-	}
+	r.metadata = metadata
 	if err := r.acquire(ctx); err != nil {
 		return err
 	}
 	defer r.release()
-	if err := r.open(); err != nil {
+	return r.open()
+}
+
+// Subscribe subscribes until ctx ends or the component is closed.
+func (r *rabbitMQ) Subscribe(ctx context.Context, req pubsub.SubscribeRequest, handler pubsub.Handler) error {
+	subscriber := contrib.NewRabbitMQ(r.log)
+	metadata := r.metadata
+	metadata.Properties = maps.Clone(metadata.Properties) // Init writes to it
+	if err := subscriber.Init(ctx, metadata); err != nil {
 		return err
 	}
+	if err := subscriber.Subscribe(ctx, req, handler); err != nil {
+		return errors.Join(err, subscriber.Close())
+	}
+	<-r.turn
+	defer r.release()
+	r.subscribers = append(r.subscribers, subscriber)
+	return nil
+}
+
+func (r *rabbitMQ) declareQueues() error {
 	for _, queue := range r.settings.queues {
 		if err := r.declareQueue(queue); err != nil {
-			return fmt.Errorf("rabbitmq pub/sub: queue %q for topic %q: %w", queue.name, queue.topic, err)
+			return fmt.Errorf("queue %q for topic %q: %w", queue.name, queue.topic, err)
 		}
 	}
 	return nil
@@ -164,7 +190,8 @@ func (r *rabbitMQ) acquire(ctx context.Context) error {
 
 func (r *rabbitMQ) release() { r.turn <- struct{}{} }
 
-// open connects unless there is a connection.
+// open connects unless there is a connection, and declares the queues each time: a broker
+// that dies within seconds of a declaration has forgotten it.
 func (r *rabbitMQ) open() error {
 	if r.closed {
 		return pubsub.NewTerminalError(errors.New("component is closed"))
@@ -177,14 +204,17 @@ func (r *rabbitMQ) open() error {
 	if r.conn, err = r.settings.dial(); err != nil {
 		return fmt.Errorf("rabbitmq pub/sub: %w", err)
 	}
+	r.declared = make(map[string]bool)
 	if r.channel, err = r.conn.Channel(); err == nil {
 		err = r.channel.Confirm(false)
+	}
+	if err == nil {
+		err = r.declareQueues()
 	}
 	if err != nil {
 		r.disconnect()
 		return fmt.Errorf("rabbitmq pub/sub: %w", err)
 	}
-	r.declared = make(map[string]bool)
 	return nil
 }
 
@@ -211,8 +241,13 @@ func (r *rabbitMQ) Close() error {
 	<-r.turn
 	r.closed = true
 	r.disconnect()
+	subscribers := r.subscribers
 	r.release()
-	return r.PubSub.Close()
+	var errs []error
+	for _, s := range subscribers {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // merged is the metadata of the request under that of the entry.

@@ -4,6 +4,7 @@
 package rabbitserver
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -188,6 +189,20 @@ func (s *Server) speaks(ctx context.Context) bool {
 		_, err = conn.Read(answer)
 	}
 	return err == nil && answer[0] == 1
+}
+
+// Keeps tells whether the node has written a name to disk. It writes what is declared some
+// two seconds later, and in order: what was declared before is there too.
+func (s *Server) Keeps(name string) bool {
+	for _, kind := range []string{"*.LOG", "*.DCL", "*.DCD"} { // Mnesia's log and tables
+		paths, _ := filepath.Glob(filepath.Join(s.dir, "mnesia", "*", kind)) // the pattern is well formed
+		for _, path := range paths {
+			if text, err := os.ReadFile(path); err == nil && bytes.Contains(text, []byte(name)) { // files come and go
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Kill ends the node at once, as a crash does.
