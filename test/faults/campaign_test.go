@@ -27,6 +27,7 @@ type options struct {
 	mutation    string
 	args        []string // more flags of serve
 	smallBroker bool     // the broker's disk can be filled, where that is possible
+	nodes       int      // of Apache Kafka; 0 for the broker of broker_test.go
 	plan        func(kinds []string) []step
 	changes     int           // to wait for
 	rate        int           // of the load: requests a second
@@ -101,7 +102,7 @@ func (c *campaign) faults(ctx context.Context) {
 	if err := c.stack.makeTopics(ctx); err != nil {
 		c.Fatal(err)
 	}
-	plan := c.plan(kinds(c.postgres, c.stack.db.disk != nil))
+	plan := c.plan(c.stack.kinds())
 	for i, s := range plan {
 		pause(ctx, s.gap)
 		if i == len(plan)-1 && !poll(ctx, func() bool { return c.load.made.Load() >= int64(c.changes) }) {
@@ -174,7 +175,7 @@ func (s *stack) gather(ctx context.Context, l *load) (e checker.Evidence, err er
 		return e, err
 	}
 	for _, name := range []string{checker.Changes, checker.Updates, "reminders"} {
-		read, err := checker.ReadTopic(ctx, s.kafka.addr(), name)
+		read, err := checker.ReadTopic(ctx, s.brokers(), name)
 		if err != nil {
 			return e, err
 		}
@@ -200,6 +201,9 @@ func (c *campaign) figures(report *checker.Report, recovery time.Duration) {
 		report.Events, report.Duplicates, 100*report.DuplicateRate(), report.Parked,
 		report.Count(checker.Loss), report.Count(checker.Phantom), report.Count(checker.Order))
 	c.Logf("recovery after the last fault: %.1f s (allowed: %.0f s)", recovery.Seconds(), c.bound.Seconds())
+	if c.stack.nodes != nil {
+		c.Log(c.stack.nodes)
+	}
 	for _, child := range c.stack.children() {
 		ends, own := child.counts()
 		c.Logf("%s ended %d times, %d of them by itself or at a failpoint", child.name, ends, own)
@@ -218,6 +222,9 @@ func settings(postgres bool) options {
 	}
 	if *longFlag && postgres {
 		o.replicas = 3
+	}
+	if *kafkaFlag {
+		o.nodes = 1
 	}
 	if *countFlag > 0 {
 		count = *countFlag
@@ -250,15 +257,19 @@ func TestCampaign(t *testing.T) {
 				t.Errorf("%s", report)
 			}
 			if t.Failed() {
-				t.Logf("replay with: go test ./test/faults -v -run %s -faults.seed %d%s", filepath.ToSlash(t.Name()), o.seed, longArgument())
+				t.Logf("replay with: go test ./test/faults -v -run %s -faults.seed %d%s", filepath.ToSlash(t.Name()), o.seed, moreArguments())
 			}
 		})
 	}
 }
 
-func longArgument() string {
-	if *longFlag {
-		return " -faults.long -timeout 0"
+func moreArguments() string {
+	argument := ""
+	if *kafkaFlag {
+		argument += " -faults.kafka"
 	}
-	return ""
+	if *longFlag {
+		argument += " -faults.long -timeout 0"
+	}
+	return argument
 }

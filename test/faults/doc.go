@@ -6,6 +6,8 @@
 //	go test ./test/faults -v                                  the short run
 //	go test ./test/faults -v -run Campaign -faults.long -timeout 0
 //	go test ./test/faults -v -run Campaign/SQLite -faults.seed 42
+//	go test ./test/faults -v -run Campaign -faults.kafka    Apache Kafka, one node
+//	go test ./test/faults -v -run Nodes -faults.long -timeout 0
 //
 // TestWorkerCampaign does the same to workers: reminders that fall due, a webhook's
 // receiver that has its moods, poison on the topics, and redrives under load. -run
@@ -14,7 +16,7 @@
 // Beside the campaigns, which have all faults at random, there are drills, which have one
 // after the other and look at every answer, log line and metric: TestDatabaseInTrouble,
 // TestSlowDatabasePilesUpNothing, TestSidecarInTrouble, TestBrokerWithoutRoom and
-// TestTakeover.
+// TestTakeover. TestNodes has the faults of a cluster of three nodes of Apache Kafka.
 //
 // The same seed gives the same faults in the same order; what they hit is a matter of
 // timing. What must hold, and who judges it: see package checker.

@@ -19,6 +19,8 @@ import (
 func (s *stack) inject(ctx context.Context, f fault) (note string, err error) {
 	last := func() { pause(ctx, f.length) }
 	switch {
+	case strings.HasPrefix(f.kind, "node"):
+		return s.nodes.suffer(ctx, f)
 	case f.kind == "kill serve":
 		return s.replicas[f.pick%len(s.replicas)].strike(syscall.SIGKILL), nil
 	case f.kind == "kill leader":
@@ -129,15 +131,19 @@ func (s *stack) fired() int {
 	return n
 }
 
-// failRequests has the broker fail requests for a while.
-func (s *stack) failRequests(ctx context.Context, f fault, last func()) (string, error) {
-	codes := map[string]*kerr.Error{
+// answers are what a broker can be ordered to answer, by the fault; Apache Kafka can't.
+func answers() map[string]*kerr.Error {
+	return map[string]*kerr.Error{
 		"ambiguous ack":    kerr.NotEnoughReplicasAfterAppend, // the records are there all the same
 		"rejected produce": kerr.NotLeaderForPartition,
 		"refused produce":  kerr.MessageTooLarge,
 		"topic missing":    kerr.UnknownTopicOrPartition,
 	}
-	code, ok := codes[f.kind]
+}
+
+// failRequests has the broker fail requests for a while.
+func (s *stack) failRequests(ctx context.Context, f fault, last func()) (string, error) {
+	code, ok := answers()[f.kind]
 	if !ok {
 		return "", fmt.Errorf("no such fault: %s", f.kind)
 	}

@@ -19,6 +19,7 @@ var (
 	longFlag    = flag.Bool("faults.long", false, "run the long campaign")
 	countFlag   = flag.Int("faults.count", 0, "faults of a campaign; 0 for 11, long 210")
 	changesFlag = flag.Int("faults.changes", 0, "changes that a campaign waits for; 0 for 5,000, long 100,000")
+	kafkaFlag   = flag.Bool("faults.kafka", false, "run the campaign on a node of Apache Kafka")
 	keepFlag    = flag.Bool("faults.keep", false, "keep the folder of a campaign that passes too")
 )
 

@@ -33,6 +33,15 @@ func (s step) String() string {
 	return strings.Join(words, " + ")
 }
 
+// kinds are the faults that this stack can be given.
+func (s *stack) kinds() []string {
+	all := kinds(s.db.server != nil, s.db.disk != nil)
+	if s.control != "" {
+		return all
+	}
+	return slices.DeleteFunc(all, func(kind string) bool { _, ordered := answers()[kind]; return ordered })
+}
+
 // kinds lists the faults that a stack can be given. Each kind of stop or cut comes
 // once, the failpoints that kill once for each point.
 func kinds(postgres, disk bool) []string {

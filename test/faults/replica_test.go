@@ -41,7 +41,7 @@ func newReplica(t *testing.T, s *stack, number int, o options) *replica {
 	url := s.db.url
 	r.child = startChild(t, filepath.Base(dir), filepath.Join(dir, "log"), func() *exec.Cmd {
 		cmd := exec.Command(s.programs.todoctl, append([]string{"serve", "--api-addr", r.api, "--database", url,
-			"--brokers", s.kafka.addr(), "--data-dir", dir, "--daprd", s.programs.daprd,
+			"--brokers", s.brokers(), "--data-dir", dir, "--daprd", s.programs.daprd,
 			"--dapr-http-port", "0", "--dapr-grpc-port", "0", "--log-level", "info",
 			"--ready-file", r.readyFile()}, o.args...)...)
 		cmd.Dir = dir

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -24,9 +25,10 @@ type stack struct {
 	seed     uint64
 	dir      string
 	db       *database
-	broker   *child
-	control  string     // of the broker: HOST:PORT
+	broker   *child     // nil with three nodes
+	control  string     // of the broker: HOST:PORT; "" of Apache Kafka
 	kafka    *proxy     // before the broker
+	nodes    *nodes     // instead of the broker, when there are three
 	disk     *smallDisk // of the broker, when it was to have one that can be filled
 	replicas []*replica
 	programs programs
@@ -34,7 +36,13 @@ type stack struct {
 
 // children are the programs that are started again when they end.
 func (s *stack) children() []*child {
-	all := []*child{s.broker}
+	var all []*child
+	if s.broker != nil {
+		all = append(all, s.broker)
+	}
+	if s.nodes != nil {
+		all = append(all, s.nodes.children...)
+	}
 	for _, r := range s.replicas {
 		all = append(all, r.child)
 	}
@@ -53,7 +61,14 @@ func newStack(t *testing.T, o options, dir string) *stack {
 	if o.smallBroker {
 		s.disk = newSmallDisk(t, filepath.Join(dir, "broker"))
 	}
-	s.startBroker(t)
+	switch {
+	case o.nodes > 1:
+		s.startNodes(t, o.nodes)
+	case o.nodes == 1:
+		s.startNode(t)
+	default:
+		s.startBroker(t)
+	}
 	for number := range o.replicas {
 		s.replicas = append(s.replicas, newReplica(t, s, number, o))
 	}
@@ -93,6 +108,14 @@ func (s *stack) startBroker(t *testing.T) {
 	}
 }
 
+// brokers are the addresses that clients are given.
+func (s *stack) brokers() string {
+	if s.nodes != nil {
+		return strings.Join(s.nodes.Brokers(), ",")
+	}
+	return s.kafka.addr()
+}
+
 // order sends an order to the broker's process.
 func (s *stack) order(ctx context.Context, method, path string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
@@ -117,7 +140,15 @@ func (s *stack) order(ctx context.Context, method, path string) (string, error) 
 func (s *stack) makeTopics(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, s.programs.todoctl, "topics", "setup", "--brokers", s.kafka.addr(), "--data-dir", s.dir)
+	args := []string{"topics", "setup", "--brokers", s.brokers(), "--data-dir", s.dir}
+	if s.nodes != nil {
+		file, err := s.guardedTopics(ctx)
+		if err != nil {
+			return err
+		}
+		args = append(args, "-f", file)
+	}
+	cmd := exec.CommandContext(ctx, s.programs.todoctl, args...)
 	cmd.Dir = s.dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("topics setup: %w\n%s", err, out)

@@ -383,7 +383,7 @@ func TestWorkerCampaign(t *testing.T) {
 				t.Errorf("%s", report)
 			}
 			if t.Failed() {
-				t.Logf("replay with: go test ./test/faults -v -run %s -faults.seed %d%s", filepath.ToSlash(t.Name()), o.seed, longArgument())
+				t.Logf("replay with: go test ./test/faults -v -run %s -faults.seed %d%s", filepath.ToSlash(t.Name()), o.seed, moreArguments())
 			}
 		})
 	}

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -50,6 +51,25 @@ func Start(ctx context.Context, nodes int, progress io.Writer) (*Cluster, error)
 }
 
 func launch(ctx context.Context, nodes int, folder certs.Folder, progress io.Writer) (*Cluster, error) {
+	c, err := prepared(ctx, nodes, folder, "", progress)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.start(ctx); err != nil {
+		_, closed := c.Close(false)
+		return nil, errors.Join(err, closed)
+	}
+	return c, nil
+}
+
+// New prepares nodes for a caller that runs them itself, with Command; they have their
+// settings and empty storage. The lines of more are settings too, and win. Progress and
+// error are those of Start, and Close is to be called when the nodes have ended.
+func New(ctx context.Context, nodes int, more string, progress io.Writer) (*Cluster, error) {
+	return prepared(ctx, nodes, "", more, progress)
+}
+
+func prepared(ctx context.Context, nodes int, folder certs.Folder, more string, progress io.Writer) (*Cluster, error) {
 	java, err := exec.LookPath("java")
 	if err != nil {
 		return nil, ErrMissing
@@ -68,39 +88,46 @@ func launch(ctx context.Context, nodes int, folder certs.Folder, progress io.Wri
 	for id := range nodes {
 		c.nodes = append(c.nodes, &node{id: id, java: command, dir: filepath.Join(dir, fmt.Sprintf("node%d", id))})
 	}
-	if err := c.start(ctx, folder); err != nil {
+	if err := c.prepare(ctx, folder, more); err != nil {
 		_, closed := c.Close(false)
 		return nil, errors.Join(err, closed)
 	}
 	return c, nil
 }
 
-func (c *Cluster) start(ctx context.Context, folder certs.Folder) error {
-	if err := c.configure(ctx, folder); err != nil {
+// prepare writes settings and storage of the nodes.
+func (c *Cluster) prepare(ctx context.Context, folder certs.Folder, more string) error {
+	if err := c.configure(ctx, folder, more); err != nil {
 		return err
 	}
 	var users []string
 	if folder != "" {
 		users = scramUsers()
 	}
-	var starts sync.WaitGroup
+	var formats sync.WaitGroup
 	errs := make([]error, len(c.nodes))
 	for i, n := range c.nodes {
-		starts.Go(func() {
-			if errs[i] = n.format(ctx, ID, users); errs[i] == nil {
-				errs[i] = n.start()
-			}
-		})
+		formats.Go(func() { errs[i] = n.format(ctx, ID, users) })
 	}
-	starts.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return err
+	formats.Wait()
+	return errors.Join(errs...)
+}
+
+func (c *Cluster) start(ctx context.Context) error {
+	for _, n := range c.nodes {
+		if err := n.start(); err != nil {
+			return err
+		}
 	}
 	return c.Await(ctx, len(c.nodes))
 }
 
+// Command is how a node is run in the foreground, any number of times; it ends in good
+// order with SIGTERM.
+func (c *Cluster) Command(node int) *exec.Cmd { return c.nodes[node].command() }
+
 // configure chooses ports and writes the nodes' settings.
-func (c *Cluster) configure(ctx context.Context, folder certs.Folder) error {
+func (c *Cluster) configure(ctx context.Context, folder certs.Folder, more string) error {
 	ports, err := freePorts(ctx, 2*len(c.nodes))
 	if err != nil {
 		return err
@@ -114,7 +141,7 @@ func (c *Cluster) configure(ctx context.Context, folder certs.Folder) error {
 		if err := os.Mkdir(n.dir, 0o700); err != nil {
 			return err
 		}
-		text := fmt.Sprintf(settings, n.id, strings.Join(voters, ","), n.address, ports[2*n.id+1], filepath.Join(n.dir, "data"), len(c.nodes))
+		text := fmt.Sprintf(settings, n.id, strings.Join(voters, ","), n.address, ports[2*n.id+1], filepath.Join(n.dir, "data"), len(c.nodes)) + more
 		if folder != "" {
 			if text, err = c.secure(ctx, folder, text); err != nil {
 				return err
@@ -145,17 +172,21 @@ log.cleaner.backoff.ms=200
 log.cleaner.dedupe.buffer.size=4194304
 `
 
-// freePorts are addresses that nothing listens at.
+// freePorts are addresses that nothing listens at, below the range from which the
+// system takes ports for outgoing connections: a node that was killed finds its own free
+// again.
 func freePorts(ctx context.Context, count int) ([]string, error) {
 	var addresses []string
 	var config net.ListenConfig
-	for range count {
-		l, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
+	for tries := 0; len(addresses) < count; tries++ {
+		l, err := config.Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", 15000+rand.N(15000)))
+		switch {
+		case err == nil:
+			defer l.Close() // all of them at the end: else two might be the same
+			addresses = append(addresses, l.Addr().String())
+		case tries > 100:
 			return nil, err
 		}
-		defer l.Close() // all of them at the end: else two might be the same
-		addresses = append(addresses, l.Addr().String())
 	}
 	return addresses, nil
 }

@@ -40,13 +40,18 @@ func (n *node) format(ctx context.Context, cluster string, users []string) error
 	return nil
 }
 
+// command runs the node in the foreground.
+func (n *node) command() *exec.Cmd {
+	return exec.Command(n.java[0], slices.Concat(n.java[1:], []string{"kafka.Kafka", n.settings()})...) //nolint:noctx // it outlives the context of its start
+}
+
 // start starts the process; what it prints is appended to the log.
 func (n *node) start() error {
 	log, err := os.OpenFile(n.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(n.java[0], slices.Concat(n.java[1:], []string{"kafka.Kafka", n.settings()})...) //nolint:noctx // it outlives the context of its start
+	cmd := n.command()
 	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = log, log, attributes()
 	started := make(chan error)
 	exited := make(chan struct{})
