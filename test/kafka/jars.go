@@ -19,12 +19,15 @@ import (
 var ErrMissing = errors.New("java (17 or later) or mvn is not installed: Apache Kafka can't run")
 
 //go:embed pom.xml
-var pom []byte
+var brokerPOM []byte
 
-// jars returns the folder with the broker's jars below the user's cache folder. The
-// first call ever has Maven fetch them, which it tells progress; calls from several
+//go:embed tools.xml
+var toolsPOM []byte
+
+// jars returns the folder with the jars that a pom names below the user's cache folder.
+// The first call ever has Maven fetch them, which it tells progress; calls from several
 // processes wait for that one.
-func jars(ctx context.Context, progress io.Writer) (string, error) {
+func jars(ctx context.Context, pom []byte, progress io.Writer) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
@@ -41,11 +44,11 @@ func jars(ctx context.Context, progress io.Writer) (string, error) {
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}
-	return dir, fetch(ctx, dir, progress)
+	return dir, fetch(ctx, pom, dir, progress)
 }
 
 // fetch fills a folder that has another name until all is there.
-func fetch(ctx context.Context, dir string, progress io.Writer) error {
+func fetch(ctx context.Context, pom []byte, dir string, progress io.Writer) error {
 	mvn, err := exec.LookPath("mvn")
 	if err != nil {
 		return ErrMissing
@@ -59,7 +62,7 @@ func fetch(ctx context.Context, dir string, progress io.Writer) error {
 	if err := os.WriteFile(file, pom, 0o600); err != nil {
 		return err
 	}
-	fmt.Fprintf(progress, "fetching Apache Kafka (43 MB) with Maven into %s, once\n", dir)
+	fmt.Fprintf(progress, "fetching Apache Kafka (some 40 MB) with Maven into %s, once\n", dir)
 	cmd := exec.CommandContext(ctx, mvn, "-B", "-q", "-f", file, "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+part)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("fetch Apache Kafka: %w: %s", err, out)

@@ -74,7 +74,7 @@ func prepared(ctx context.Context, nodes int, folder certs.Folder, more string, 
 	if err != nil {
 		return nil, ErrMissing
 	}
-	lib, err := jars(ctx, progress)
+	lib, err := jars(ctx, brokerPOM, progress)
 	if err != nil {
 		return nil, err
 	}
