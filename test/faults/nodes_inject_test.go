@@ -34,7 +34,7 @@ const flowWithin = 90 * time.Second
 
 // A flow is how long it took until events flowed again.
 type flow struct {
-	kind         string
+	kind         string        // of inARow, lost is the longest pause of any partition
 	lost, others time.Duration // on partitions that lost their leader, and on the others; 0 when there are none
 }
 
@@ -73,7 +73,7 @@ func (n *nodes) suffer(ctx context.Context, f fault) (string, error) {
 }
 
 func (f flow) String() string {
-	return fmt.Sprintf("events flow after %.1f s, elsewhere %.1f s", f.lost.Seconds(), f.others.Seconds())
+	return fmt.Sprintf("no events for %.1f s, elsewhere %.1f s", f.lost.Seconds(), f.others.Seconds())
 }
 
 // away kills a node that isn't to be started again for now.
@@ -124,26 +124,51 @@ func (n *nodes) pause(ctx context.Context, f fault, leaders map[int32]int32, vic
 }
 
 // restart asks one node after the other to end in good order, each when the one before
-// has caught up.
+// is back and has caught up.
 func (n *nodes) restart(ctx context.Context, f fault) error {
-	for id := range n.children {
-		leaders, err := n.leaders(ctx)
+	for _, c := range n.children {
+		began := time.Now()
+		ends, _ := c.counts()
+		c.strike(syscall.SIGTERM)
+		// Until it has ended it seems to be one of the cluster.
+		if !poll(ctx, func() bool { now, _ := c.counts(); return now > ends && c.pid() != 0 }) {
+			return fmt.Errorf("%s doesn't end", c.name)
+		}
+		if err := n.heal(ctx); err != nil {
+			return err
+		}
+		longest, err := n.longestPause(ctx, began)
 		if err != nil {
 			return err
 		}
-		n.children[id].strike(syscall.SIGTERM)
-		m, err := n.mark(ctx, leaders, int32(id))
-		if err != nil {
-			return err
-		}
-		if err := n.flow(ctx, f.kind, m); err != nil {
-			return err
-		}
-		if ends := n.heal(ctx); ends != nil {
-			return ends
-		}
+		n.flows = append(n.flows, flow{kind: f.kind, lost: longest})
 	}
 	return nil
+}
+
+// longestPause is how long there was no acknowledgement on some partition, from a moment
+// until now.
+func (n *nodes) longestPause(ctx context.Context, from time.Time) (longest time.Duration, err error) {
+	last := map[int32]time.Time{0: from, 1: from, 2: from}
+	const marked = "SELECT task_id, published_at FROM outbox WHERE topic = $1 AND published_at >= $2 ORDER BY published_at"
+	rows, err := n.db.QueryContext(ctx, marked, topic, from)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var task int64
+		var at time.Time
+		if err := rows.Scan(&task, &at); err != nil {
+			return 0, err
+		}
+		longest = max(longest, at.Sub(last[place(task)]))
+		last[place(task)] = at
+	}
+	for _, at := range last {
+		longest = max(longest, time.Since(at))
+	}
+	return longest, rows.Err()
 }
 
 // loseTwo leaves one node of three: nothing may be acknowledged, and the outbox grows.

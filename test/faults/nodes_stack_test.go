@@ -26,7 +26,7 @@ type nodes struct {
 	*apache.Cluster
 	children []*child
 	client   *kgo.Client
-	db       *sql.DB // the outbox, past todoctl
+	db       *sql.DB // PostgreSQL, past todoctl
 	flows    []flow
 }
 
@@ -39,17 +39,14 @@ func (s *stack) startNode(t *testing.T) {
 	awaitNodes(t, cluster, 1)
 }
 
-// startNodes starts several nodes, which clients reach without a proxy.
+// startNodes starts several nodes, which clients reach without a proxy. The database has
+// to be PostgreSQL.
 func (s *stack) startNodes(t *testing.T, count int) {
 	t.Helper()
 	n := &nodes{}
 	n.Cluster, n.children = runNodes(t, s.dir, count, "", nil)
-	driver := "sqlite"
-	if s.db.server != nil {
-		driver = "pgx"
-	}
 	var err error
-	if n.db, err = sql.Open(driver, s.db.direct); err != nil {
+	if n.db, err = sql.Open("pgx", s.db.direct); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { n.db.Close() })

@@ -28,11 +28,12 @@ func (n *nodes) String() string {
 				others = append(others, f.others)
 			}
 		}
-		if len(lost) > 0 {
-			fmt.Fprintf(&b, "%s: events flow after %s, %d times", kind, spread(lost), len(lost))
+		if len(lost) == 0 {
+			continue
 		}
+		fmt.Fprintf(&b, "%s: no events for %s, %d times", kind, spread(lost), len(lost))
 		if len(others) > 0 {
-			fmt.Fprintf(&b, "; on partitions that kept their leader after %s, %d times", spread(others), len(others))
+			fmt.Fprintf(&b, "; on partitions that kept their leader for %s, %d times", spread(others), len(others))
 		}
 		b.WriteString("\n")
 	}
