@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kadm"
 
+	"github.com/todoctl/todoctl/internal/kafka"
 	apache "github.com/todoctl/todoctl/test/kafka"
 )
 
@@ -162,7 +163,7 @@ func (c *clientTest) broker() string { return c.cluster.Brokers()[0] }
 
 func (c *clientTest) makeTopics(names []string) {
 	c.Helper()
-	client, err := kafkaClient(c.cluster.Brokers())
+	client, err := kafka.NewClient(kafka.Options{Brokers: c.cluster.Brokers()})
 	if err != nil {
 		c.Fatal(err)
 	}
