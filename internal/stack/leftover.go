@@ -91,7 +91,7 @@ func (r pidRecord) running() bool {
 // ours reports whether that process is a sidecar of this folder.
 func (r pidRecord) ours() bool {
 	args, err := processArgs(r.PID)
-	return err == nil && strings.Contains(args, "--app-id "+r.AppID+" ") && strings.Contains(args, r.ConfigPath)
+	return err == nil && strings.Contains(args, "--app-id "+r.AppID+" ") && strings.Contains(args, listed(r.ConfigPath))
 }
 
 func (r pidRecord) waitGone(wait time.Duration) error {

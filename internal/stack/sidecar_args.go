@@ -55,7 +55,7 @@ func (o SidecarOptions) args() []string {
 		"--disable-init-endpoints", "config,subscribe",
 		"--log-level", o.daprdLogLevel(),
 		"--log-as-json",
-		"--config", o.configPath(),
+		"--config", listed(o.configPath()),
 	}
 	if o.AppPort != 0 {
 		args = append(args,
@@ -67,12 +67,21 @@ func (o SidecarOptions) args() []string {
 		)
 	}
 	if o.ConfigFile != "" {
-		args = append(args, "--config", o.ConfigFile)
+		args = append(args, "--config", listed(o.ConfigFile))
 	}
 	for _, path := range o.ResourcesPath {
-		args = append(args, "--resources-path", path)
+		args = append(args, "--resources-path", listed(path))
 	}
 	return append(args, o.ExtraArgs...)
+}
+
+// listed writes a path as daprd takes one item of a list: it splits what follows such a
+// flag at commas as a line of CSV. Source: pflag's StringSlice.
+func listed(path string) string {
+	if !strings.ContainsAny(path, ",\"\r\n") {
+		return path
+	}
+	return `"` + strings.ReplaceAll(path, `"`, `""`) + `"`
 }
 
 // environ returns the environment of daprd. The tokens are those of the options,

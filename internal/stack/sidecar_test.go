@@ -299,6 +299,29 @@ func TestSidecarConfigFile(t *testing.T) {
 	}
 }
 
+// daprd takes its folders and files as lists: a comma or quote in a path is part of it.
+func TestSidecarPathsWithCommas(t *testing.T) {
+	resources := filepath.Join(t.TempDir(), "a, \"b\"")
+	if err := os.CopyFS(resources, os.DirFS(writeResources(t, startTestBroker(t)))); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "data,of \"mine\"")
+	file := filepath.Join(t.TempDir(), "own,config.yaml")
+	writeTestFile(t, file, strings.Replace(sidecarConfig, "enabled: false", "enabled: true", 1), 0o600)
+	s, _ := start(t, SidecarOptions{Dir: dir, ConfigFile: file, ResourcesPath: []string{resources}})
+	m, err := s.Metadata(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(m.Features, "HotReload") || CheckPubsub(m, "pubsub-kafka") != nil {
+		t.Errorf("features %q, components %v", m.Features, m.Components)
+	}
+	opts := SidecarOptions{Dir: dir}
+	fill(t, &opts)
+	_, err = StartSidecar(t.Context(), opts)
+	wantError(t, err, "already runs in") // it is recognized by the path
+}
+
 // The state store in a file loads beside the default resources, and keeps its file
 // in the sidecar's folder.
 func TestSidecarLoadsSQLiteStateStore(t *testing.T) {
