@@ -15,8 +15,8 @@ func (s *subject) fileChecks() []Check {
 			Mend: "name the folder that holds the files: --resources-path DIR", Run: s.checkFolder,
 		},
 		{
-			ID: "files.yaml", Severity: Error, Title: "every resource file is YAML",
-			Symptom: "a component is missing, and the sidecar's log has one warning", Cause: "Dapr passes over a document that it can't parse",
+			ID: "files.yaml", Severity: Error, Title: "every resource file is YAML of Dapr's form",
+			Symptom: "a component is missing, and the sidecar's log has one warning", Cause: "Dapr passes over a document that it can't parse, or in which a list, a word or a number stands where it wants something else",
 			Mend: "correct the line", Run: s.checkYAML,
 		},
 		{
@@ -85,6 +85,9 @@ func (s *subject) checkYAML(context.Context) Result {
 		f := Finding{
 			Message:  "A document is no YAML, so Dapr passes over it: " + b.err + ".",
 			Evidence: facts("at", b.at), Mend: "correct " + b.at,
+		}
+		if b.misfit {
+			f.Message = "Dapr can't read a document and passes over it: " + b.err + "."
 		}
 		if b.template {
 			f.Message = "A document is the template of a chart and no YAML yet, so Dapr passes over it: " + b.err + "."

@@ -46,13 +46,15 @@ func (r resources) components() []component {
 	return list
 }
 
-// item is the metadata item of that name, whatever its case.
+// item is the metadata item of that name, whatever its case; of several the last one,
+// as in Dapr.
 func (c component) item(name string) (item, bool) {
-	i := slices.IndexFunc(c.items, func(i item) bool { return strings.EqualFold(i.name, name) })
-	if i < 0 {
-		return item{}, false
+	for _, i := range slices.Backward(c.items) {
+		if strings.EqualFold(i.name, name) {
+			return i, true
+		}
 	}
-	return c.items[i], true
+	return item{}, false
 }
 
 func (c component) value(name string) string {
@@ -86,17 +88,20 @@ func (r resources) subscriptions() []subscription {
 }
 
 // kubernetes tells whether the folder is meant for a cluster: it has objects of
-// Kubernetes itself, or addresses of a cluster's services.
+// Kubernetes itself or of its operators, or addresses of a cluster's services.
 func (r resources) kubernetes() bool {
 	for _, d := range r.documents {
-		if d.apiVersion == "v1" || d.apiVersion == "apps/v1" || d.apiVersion == "batch/v1" {
+		_, _, named := strings.Cut(d.apiVersion, "/")
+		if d.apiVersion == "v1" || (named && d.name != "" && !strings.HasPrefix(d.apiVersion, "dapr.io/")) {
 			return true
 		}
 	}
 	for _, c := range r.components() {
 		for _, i := range c.items {
-			if strings.Contains(i.value, ".svc.cluster.local") || strings.Contains(i.value, ".svc:") {
-				return true
+			for _, part := range []string{".svc.cluster.local", ".svc:", "-kafka-bootstrap"} { // the last is Strimzi's
+				if strings.Contains(i.value, part) {
+					return true
+				}
 			}
 		}
 	}

@@ -66,6 +66,15 @@ func TestFoldersOfOthers(t *testing.T) {
 				comp("cfg", "configuration.redis", "redisHost", "localhost:6379", "enableTLS", "false") + "---\n" + comp("lock", "lock.redis", "redisHost", "localhost:6379") + "---\n" + comp("crypto", "crypto.dapr.localstorage", "path", "./keys/") + "---\n" +
 				comp("out", "bindings.postgresql", "connectionString", "x", "direction", "output") + "---\n" + comp("mw", "middleware.http.ratelimit", "maxRequestsPerSecond", "10") + "---\n" + comp("llm", "conversation.openai", "key", "k", "model", "m"),
 		},
+		"for a cluster with Strimzi's Kafka": {
+			"pubsub.yaml": comp("kafka-pubsub", "pubsub.kafka", "brokers", `"my-cluster-kafka-bootstrap.kafka:9092"`, "consumerGroup", "todo-service", "authType", "none"),
+			"state.yaml":  comp("statestore", "state.postgresql") + "  metadata:\n    - name: connectionString\n      secretKeyRef: {name: db, key: url}\n",
+			"kube.yaml":   comp("kubernetes-secrets", "secretstores.kubernetes") + "  metadata: []\n",
+		},
+		"for a cluster, with objects of an operator": {
+			"pubsub.yaml": comp("kafka-pubsub", "pubsub.kafka", "brokers", `"kafka:9092"`, "authType", "none") + "---\n" + comp("kube", "secretstores.kubernetes"),
+			"kafka.yaml":  "apiVersion: kafka.strimzi.io/v1beta2\nkind: Kafka\nmetadata:\n  name: my-cluster\nspec: {}\n",
+		},
 		"the oldest style": {
 			"kafka.yaml":    comp("sample-topic", "bindings.kafka", "brokers", "localhost:9092", "topics", "sample", "consumerGroup", "group1", "publishTopic", "sample", "authRequired", `"false"`),
 			"messages.yaml": comp("messagebus", "pubsub.redis", "redisHost", "localhost:6379", "redisPassword", `""`),

@@ -45,7 +45,9 @@ type document struct {
 type brokenDocument struct {
 	at       string
 	err      string
-	template bool // it has {{ }}, as a chart's template does
+	template bool   // it has {{ }}, as a chart's template does
+	misfit   bool   // it is YAML, and something in it is of a kind that Dapr can't take
+	text     []byte // as it stands
 }
 
 // load reads the folders at their top level, as Dapr does.
@@ -108,8 +110,8 @@ func (r *resources) loadFile(source Source, name string) {
 	}
 }
 
-// split cuts a file before each line that begins with "---", as Dapr does, whose
-// documents stand or fall alone.
+// split cuts a file at each line that begins with "---", as Dapr does, whose documents
+// stand or fall alone. What else is on that line is nobody's; its end stays, to be counted.
 func split(data []byte) [][]byte {
 	var parts [][]byte
 	for {
@@ -118,6 +120,11 @@ func split(data []byte) [][]byte {
 			return append(parts, data)
 		}
 		parts, data = append(parts, data[:i+1]), data[i+1:]
+		if end := bytes.IndexByte(data, '\n'); end > 0 {
+			data = data[end:]
+		} else {
+			data = nil
+		}
 	}
 }
 
@@ -127,7 +134,7 @@ func (r *resources) parse(source Source, name string, part []byte, line int) {
 		if bytes.Contains(part, []byte("dapr.io/")) {
 			at, text := errorLine(err, line)
 			r.broken = append(r.broken, brokenDocument{
-				at: fmt.Sprintf("%s:%d", filepath.Join(source.Dir, name), at), err: text, template: bytes.Contains(part, []byte("{{")),
+				at: fmt.Sprintf("%s:%d", filepath.Join(source.Dir, name), at), err: text, template: bytes.Contains(part, []byte("{{")), text: part,
 			})
 		}
 		return
@@ -139,6 +146,10 @@ func (r *resources) parse(source Source, name string, part []byte, line int) {
 	d.line = root.Line + d.offset
 	d.apiVersion, d.kind = text(lookup(root, "apiVersion")), text(lookup(root, "kind"))
 	d.name = text(lookup(root, "metadata", "name"))
+	if node, wanted := misfit(root); node != nil && strings.HasPrefix(d.apiVersion, "dapr.io/") {
+		r.broken = append(r.broken, brokenDocument{at: d.at(node), err: wanted, misfit: true, text: part})
+		return
+	}
 	if d.kind != "" {
 		r.documents = append(r.documents, d)
 	}
