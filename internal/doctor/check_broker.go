@@ -126,7 +126,7 @@ func (s *subject) checkTLS(ctx context.Context) Result {
 	}
 	var r Result
 	for _, c := range s.kafkas() {
-		auth, off := c.value("authType"), isTrue(c.value("disableTls"))
+		auth, off := c.auth(), isTrue(c.value("disableTls"))
 		if auth == "" || isPlaceholder(auth) {
 			continue
 		}

@@ -30,9 +30,9 @@ func (s *subject) fileChecks() []Check {
 			Mend: "rename one of them, or move its file to a folder of its own", Run: s.checkDuplicates,
 		},
 		{
-			ID: "files.component-type", Severity: Error, Title: "component types are known to Dapr",
-			Symptom: "`incorrect type workmanager.jobscheduler`, and daprd ends", Cause: "no daprd has a component of that type",
-			Mend: "correct spec.type, or remove the file", Fixes: true, Run: s.checkTypes,
+			ID: "files.component-type", Severity: Error, Title: "component types and their versions are known to Dapr",
+			Symptom: "`incorrect type workmanager.jobscheduler`, and daprd ends", Cause: "no daprd has a component of that type, or of that version of it",
+			Mend: "correct spec.type or spec.version, or remove the file", Fixes: true, Run: s.checkTypes,
 		},
 		{
 			ID: "files.kubernetes-store", Severity: Error, Title: "no Kubernetes secret store outside Kubernetes",
@@ -42,7 +42,7 @@ func (s *subject) fileChecks() []Check {
 		{
 			ID: "files.secret-store", Severity: Error, Title: "secrets come from a store that is loaded",
 			Symptom: "the sidecar is healthy, publishing answers 404", Cause: "a component whose secret store isn't loaded is not loaded either",
-			Mend: "add the secret store's component, or write the value itself", After: []string{"files.kubernetes-store", "files.yaml", "files.kind"}, Run: s.checkSecretStores,
+			Mend: "add the secret store's component, or write the value itself", After: []string{"files.kubernetes-store"}, Run: s.checkSecretStores,
 		},
 		{
 			ID: "files.placeholder", Severity: Error, Title: "values are expanded",
@@ -164,11 +164,16 @@ func (s *subject) checkDuplicates(context.Context) Result {
 func (s *subject) checkTypes(context.Context) Result {
 	var r Result
 	for _, c := range s.res.components() {
-		if _, ok := s.types[c.typ]; ok || s.pluggable(c.typ) || strings.Contains(c.typ, "{{") {
+		_, ok := s.types[c.typ]
+		if s.pluggable(c.typ) || strings.Contains(c.typ, "{{") {
+			continue
+		}
+		if ok {
+			r.Findings = append(r.Findings, s.wrongVersion(c)...)
 			continue
 		}
 		f := Finding{
-			Message:  fmt.Sprintf("Component %s has the type %q, which no daprd knows, so it ends when it starts.", quoted(c.name), text(c.typeNode)),
+			Message:  fmt.Sprintf("Component %s has the type %q, which no daprd knows: %s.", quoted(c.name), text(c.typeNode), c.refused()),
 			Evidence: facts("at", c.at(c.typeNode), "found", text(c.typeNode)),
 			Mend:     "remove the component, or correct its spec.type",
 		}
@@ -182,6 +187,17 @@ func (s *subject) checkTypes(context.Context) Result {
 	return r
 }
 
+func (s *subject) wrongVersion(c component) []Finding {
+	node := lookup(c.root, "spec", "version")
+	if c.knownVersion() || strings.Contains(text(node), "{{") {
+		return nil
+	}
+	return []Finding{{
+		Message:  fmt.Sprintf("Component %s is of version %q of %s, which no daprd knows: %s.", quoted(c.name), text(node), c.typ, c.refused()),
+		Evidence: facts("at", c.at(node), "found", text(node), "wanted", "v1"), Mend: "write version: v1", Fix: s.edit(c.document, node, "v1"),
+	}}
+}
+
 func (s *subject) checkKubernetesStore(context.Context) Result {
 	if s.res.kubernetes() || s.LookupEnv("KUBERNETES_SERVICE_HOST") != "" {
 		return beside()
@@ -190,7 +206,7 @@ func (s *subject) checkKubernetesStore(context.Context) Result {
 	for _, c := range s.res.components() {
 		if c.typ == "secretstores.kubernetes" {
 			r.Findings = append(r.Findings, Finding{
-				Message:  fmt.Sprintf("Component %s is Kubernetes' secret store, which ends daprd outside Kubernetes.", quoted(c.name)),
+				Message:  fmt.Sprintf("Component %s is Kubernetes' secret store, which works inside a cluster only: %s.", quoted(c.name), c.refused()),
 				Evidence: facts("at", c.at(c.typeNode), "found", text(c.typeNode)),
 				Mend:     "move " + c.path() + " out of the folder",
 			})
@@ -213,7 +229,7 @@ func (s *subject) checkSecretStores(context.Context) Result {
 	for _, c := range s.res.components() {
 		store := text(lookup(c.root, "auth", "secretStore"))
 		for _, i := range c.items {
-			if i.secret == "" || stores[store] {
+			if i.secret == "" || stores[store] || (store != "" && s.lost(store)) {
 				continue
 			}
 			message := fmt.Sprintf("Component %s takes %q from the secret store %q, which isn't in the folder, so Dapr doesn't load it.", quoted(c.name), i.name, store)

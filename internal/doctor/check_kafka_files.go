@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // kafkaFileChecks are the checks of what pubsub.kafka components say.
@@ -49,14 +51,19 @@ func (s *subject) kafkaFileChecks() []Check {
 	}
 }
 
-// kafkas are the pubsub.kafka components; bindings.kafka reads the same metadata.
+// kafkas are the pubsub.kafka components.
 func (s *subject) kafkas() []component {
 	return slices.DeleteFunc(s.res.components(), func(c component) bool { return !c.isKafka() })
 }
 
+// kafkaReaders are the components that read Kafka's metadata as pubsub.kafka does.
+func (s *subject) kafkaReaders() []component {
+	return slices.DeleteFunc(s.res.components(), func(c component) bool { return !c.isKafka() && c.typ != "bindings.kafka" })
+}
+
 func (s *subject) checkInitialOffset(context.Context) Result {
 	var r Result
-	for _, c := range s.kafkas() {
+	for _, c := range s.kafkaReaders() {
 		for _, i := range c.items { // Dapr reads this key in this spelling only
 			if i.name != "initialOffset" || i.value == "" || strings.EqualFold(i.value, "oldest") || strings.EqualFold(i.value, "newest") {
 				continue
@@ -66,78 +73,13 @@ func (s *subject) checkInitialOffset(context.Context) Result {
 				want = "newest"
 			}
 			r.Findings = append(r.Findings, Finding{
-				Message:  fmt.Sprintf("Component %s has initialOffset %q, which Dapr refuses: daprd ends when it starts.", quoted(c.name), i.value),
+				Message:  fmt.Sprintf("Component %s has initialOffset %q, which Dapr refuses: %s.", quoted(c.name), i.value, c.refused()),
 				Evidence: facts("at", c.at(i.node), "found", i.value, "wanted", want),
 				Mend:     "write " + want, Fix: s.edit(c.document, i.node, want),
 			})
 		}
 	}
 	return r
-}
-
-func authTypes() []string {
-	return []string{"none", "password", "mtls", "oidc", "oidc_private_key_jwt", "awsiam", "certificate"}
-}
-
-func (s *subject) checkAuthType(context.Context) Result {
-	var r Result
-	for _, c := range s.kafkas() {
-		if f, bad := s.authFinding(c); bad {
-			r.Findings = append(r.Findings, f)
-		}
-	}
-	return r
-}
-
-func (s *subject) authFinding(c component) (Finding, bool) {
-	auth, _ := c.item("authType")
-	switch {
-	case !auth.given() && c.value("authRequired") == "":
-		want := "none"
-		if user, _ := c.item("saslUsername"); user.given() {
-			want = "password"
-		}
-		f := Finding{
-			Message:  fmt.Sprintf("Component %s has no authType, which Dapr requires: daprd ends when it starts.", quoted(c.name)),
-			Evidence: facts("at", c.at(lookup(c.root, "spec", "metadata")), "wanted", want),
-			Mend:     fmt.Sprintf("add name: authType, value: %q", want),
-		}
-		if auth.node != nil {
-			f.Fix = s.edit(c.document, auth.node, want)
-		} else if auth.nameNode == nil {
-			f.Fix = s.addItem(c, "authType", want)
-		}
-		return f, true
-	case auth.value != "" && !slices.Contains(authTypes(), strings.ToLower(auth.value)) && !isPlaceholder(auth.value):
-		return Finding{
-			Message:  fmt.Sprintf("Component %s has authType %q, which Dapr refuses: daprd ends when it starts.", quoted(c.name), auth.value),
-			Evidence: facts("at", c.at(auth.node), "found", auth.value, "wanted", "one of "+strings.Join(authTypes(), ", ")),
-			Mend:     "write one of " + strings.Join(authTypes(), ", "),
-		}, true
-	case auth.value != "none" && strings.EqualFold(auth.value, "none"):
-		return Finding{
-			Message:  fmt.Sprintf("Component %s has authType %q with a capital, which turns TLS on.", quoted(c.name), auth.value),
-			Evidence: facts("at", c.at(auth.node), "found", auth.value, "wanted", "none"),
-			Mend:     "write none", Fix: s.edit(c.document, auth.node, "none"),
-		}, true
-	case strings.EqualFold(auth.value, "password"):
-		for _, key := range []string{"saslUsername", "saslPassword"} {
-			if i, _ := c.item(key); !i.given() {
-				return Finding{
-					Message:  fmt.Sprintf("Component %s has authType password and no %s: daprd ends when it starts.", quoted(c.name), key),
-					Evidence: facts("at", c.at(auth.node), "wanted", key), Mend: "add " + key,
-				}, true
-			}
-		}
-	case strings.EqualFold(auth.value, "certificate"), strings.EqualFold(auth.value, "mtls") && !isTrue(c.value("skipVerify")):
-		if i, _ := c.item("caCert"); !i.given() {
-			return Finding{
-				Message:  fmt.Sprintf("Component %s has authType %s and no caCert: daprd ends when it starts.", quoted(c.name), auth.value),
-				Evidence: facts("at", c.at(auth.node), "wanted", "caCert"), Mend: "add caCert",
-			}, true
-		}
-	}
-	return Finding{}, false
 }
 
 func (s *subject) checkMechanism(context.Context) Result {
@@ -167,15 +109,45 @@ func (s *subject) checkMechanism(context.Context) Result {
 
 func (s *subject) checkBrokersGiven(context.Context) Result {
 	var r Result
-	for _, c := range s.kafkas() {
-		if i, _ := c.item("brokers"); !i.given() {
+	for _, c := range s.kafkaReaders() {
+		i, _ := c.item("brokers")
+		switch {
+		case i.node != nil && i.node.Kind == yaml.SequenceNode:
 			r.Findings = append(r.Findings, Finding{
-				Message:  fmt.Sprintf("Component %s names no brokers, which Dapr requires: daprd ends when it starts.", quoted(c.name)),
-				Evidence: facts("at", c.at(lookup(c.root, "spec", "metadata")), "wanted", "brokers"),
+				Message:  fmt.Sprintf("Component %s has a list of brokers, and Dapr wants one text with commas: %s.", quoted(c.name), c.refused()),
+				Evidence: facts("at", c.at(i.node), "found", "a list", "wanted", brokersOf(i.node)), Mend: fmt.Sprintf("write value: %q", brokersOf(i.node)),
+			})
+		case !i.given():
+			r.Findings = append(r.Findings, Finding{
+				Message:  fmt.Sprintf("Component %s names no brokers, which Dapr requires: %s.", quoted(c.name), c.refused()),
+				Evidence: facts("at", c.at(lookup(c.root, "spec", "metadata")), "found", c.brokersInstead(), "wanted", "brokers"),
 			})
 		}
 	}
 	return r
+}
+
+// brokersInstead is the key under which somebody has put the brokers, "" for none: what
+// Kafka's own clients call them.
+func (c component) brokersInstead() string {
+	if i, _ := c.item("brokers"); i.given() {
+		return ""
+	}
+	for _, i := range c.items {
+		if lower := strings.ToLower(i.name); strings.Contains(lower, "bootstrap") || strings.Contains(lower, "broker") {
+			return i.name
+		}
+	}
+	return ""
+}
+
+// brokersOf joins the items of a list as Dapr wants them.
+func brokersOf(list *yaml.Node) string {
+	var brokers []string
+	for _, node := range children(list) {
+		brokers = append(brokers, text(node))
+	}
+	return strings.Join(brokers, ",")
 }
 
 func (s *subject) checkNewest(context.Context) Result {
@@ -223,7 +195,7 @@ func (s *subject) checkKeys(context.Context) Result {
 		}
 		known = slices.Concat(known, commonKeys())
 		for _, i := range c.items {
-			if i.name == "" || slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, i.name) }) {
+			if i.name == "" || i.name == c.brokersInstead() || slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, i.name) }) {
 				continue
 			}
 			near := nearestFew(i.name, known)
@@ -255,12 +227,17 @@ func (s *subject) checkPlaceholders(context.Context) Result {
 	for _, c := range s.res.components() {
 		for _, i := range c.items {
 			address := slices.Contains(addressKeys(), strings.ToLower(i.name))
-			if !isPlaceholder(i.value) && (!address || !hasPlaceholder(i.value)) {
+			url := strings.EqualFold(i.name, "connectionString")
+			if !isPlaceholder(i.value) && (!address || !hasPlaceholder(i.value)) && (!url || !hasBraces(i.value)) {
 				continue
 			}
+			shown := i.value
+			if url && !isPlaceholder(i.value) {
+				shown = bracesOf(i.value) // the rest may hold a password
+			}
 			r.Findings = append(r.Findings, Finding{
-				Message:  fmt.Sprintf("The value of %s in component %s is %q as it stands: Dapr expands nothing there.", i.name, quoted(c.name), i.value),
-				Evidence: facts("at", c.at(i.node), "found", i.value),
+				Message:  fmt.Sprintf("The value of %s in component %s has %q as it stands: Dapr expands nothing there.", i.name, quoted(c.name), shown),
+				Evidence: facts("at", c.at(i.node), "found", shown),
 				Mend:     "write the value itself, or envRef: NAME in place of value, or take it from a secret store",
 			})
 		}
@@ -274,5 +251,13 @@ const placeholder = `(\{env:[A-Z0-9_]+\}|\$\{[A-Za-z_][^}]*\}|\$\([A-Za-z_]+\)|\
 func isPlaceholder(value string) bool {
 	return regexp.MustCompile(`^` + placeholder + `(:\d+)?$`).MatchString(value)
 }
+
+// bracesOf is the first placeholder in a connection string: of the forms that can be in
+// none by chance, as they can in a password.
+func bracesOf(value string) string {
+	return regexp.MustCompile(`\$\{[A-Za-z_][^}]*\}|\{\{[^}]*\}\}|\{env:[A-Z0-9_]+\}`).FindString(value)
+}
+
+func hasBraces(value string) bool { return bracesOf(value) != "" }
 
 func hasPlaceholder(value string) bool { return regexp.MustCompile(placeholder).MatchString(value) }

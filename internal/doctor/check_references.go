@@ -17,8 +17,7 @@ func (s *subject) referenceChecks() []Check {
 		{
 			ID: "files.pubsub", Severity: Error, Title: "the pubsub that is published to is in the folder",
 			Symptom: "`ERR_PUBSUB_NOT_FOUND`, publishing answers 404", Cause: "no component has the name that the app publishes to",
-			Mend: "publish to the name that is there: --pubsub NAME", Needs: []string{"files.folder"},
-			After: []string{"files.yaml", "files.kind", "files.component-type"}, Run: s.checkPubsubName,
+			Mend: "publish to the name that is there: --pubsub NAME", Needs: []string{"files.folder"}, Run: s.checkPubsubName,
 		},
 		{
 			ID: "files.scopes", Severity: Error, Title: "the pubsub's scopes name the app",
@@ -28,17 +27,17 @@ func (s *subject) referenceChecks() []Check {
 		{
 			ID: "files.subscription", Severity: Error, Title: "subscriptions name a pubsub of the folder",
 			Symptom: "the log says that the app is subscribed, and nothing arrives", Cause: "the subscription names a pubsub that isn't loaded",
-			Mend: "correct pubsubname", Fixes: true, After: []string{"files.yaml", "files.kind", "files.component-type", "files.pubsub"}, Run: s.checkSubscriptions,
+			Mend: "correct pubsubname", Fixes: true, After: []string{"files.pubsub"}, Run: s.checkSubscriptions,
 		},
 		{
 			ID: "files.dead-letter", Severity: Warning, Title: "events are retried before they are dead-lettered",
 			Symptom: "the first failure of a handler sends the event to the dead letter topic", Cause: "deadLetterTopic without a retry policy for the pubsub's inbound side means no retry",
-			Mend: "add a Resiliency with an inbound retry for the pubsub", After: []string{"files.resiliency-target", "files.subscription"}, Run: s.checkDeadLetter,
+			Mend: "add a Resiliency with an inbound retry for the pubsub", After: []string{"files.resiliency-target"}, Run: s.checkDeadLetter,
 		},
 		{
 			ID: "files.resiliency-target", Severity: Error, Title: "resiliency policies have targets that exist",
 			Symptom: "a retry policy has no effect", Cause: "the target is no component of the folder, or the policy it names isn't defined",
-			Mend: "correct the name", Fixes: true, After: []string{"files.yaml", "files.kind", "files.component-type"}, Run: s.checkTargets,
+			Mend: "correct the name", Fixes: true, Run: s.checkTargets,
 		},
 		{
 			ID: "files.gives-up", Severity: Warning, Title: "retries of consumers don't give up in silence",
@@ -68,6 +67,9 @@ func (s *subject) checkPubsubName(context.Context) Result {
 	}
 	if slices.Contains(names, want) {
 		return Result{}
+	}
+	if s.lost(want) {
+		return skipped("Dapr passes over the document of " + want)
 	}
 	near := nearestFew(want, names)
 	if s.Foreign && !s.Pubsub.Chosen && near == "" {
@@ -120,7 +122,7 @@ func (s *subject) checkSubscriptions(context.Context) Result {
 	}
 	var r Result
 	for _, sub := range s.res.subscriptions() {
-		if len(names) == 0 || sub.pubsub == "" || slices.Contains(names, sub.pubsub) {
+		if len(names) == 0 || sub.pubsub == "" || slices.Contains(names, sub.pubsub) || s.lost(sub.pubsub) {
 			continue
 		}
 		node := lookup(sub.root, "spec", "pubsubname")
@@ -163,9 +165,12 @@ func (s *subject) inboundRetry(pubsub string) (*document, string) {
 }
 
 func (s *subject) checkDeadLetter(context.Context) Result {
+	if s.lostKind("Resiliency") {
+		return skipped("Dapr passes over a Resiliency")
+	}
 	var r Result
 	for _, sub := range s.res.subscriptions() {
-		if sub.deadLetter == "" {
+		if sub.deadLetter == "" || !slices.ContainsFunc(s.res.components(), func(c component) bool { return c.name == sub.pubsub }) {
 			continue
 		}
 		if _, retry := s.inboundRetry(sub.pubsub); retry != "" {
@@ -189,7 +194,7 @@ func (s *subject) checkTargets(context.Context) Result {
 	var r Result
 	for _, d := range s.res.of("Resiliency") {
 		for _, target := range pairs(lookup(d.root, "spec", "targets", "components")) {
-			if len(names) > 0 && !slices.Contains(names, target.key.Value) {
+			if len(names) > 0 && !slices.Contains(names, target.key.Value) && !s.lost(target.key.Value) {
 				f := Finding{
 					Message:  fmt.Sprintf("Resiliency %s is for the component %q, which isn't in the folder, so it has no effect.", quoted(d.name), target.key.Value),
 					Evidence: facts("at", d.at(target.key), "found", target.key.Value, "there", strings.Join(names, ", ")),
@@ -220,7 +225,7 @@ func (s *subject) undefined(d *document, side *yaml.Node) []Finding {
 				defined = append(defined, policy.key.Value)
 			}
 		}
-		if name == "" || slices.Contains(defined, name) || strings.HasPrefix(name, "DaprBuiltIn") {
+		if name == "" || slices.Contains(defined, name) || s.lost(name) || strings.HasPrefix(name, "DaprBuiltIn") {
 			continue
 		}
 		f := Finding{

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -46,6 +47,14 @@ func (r resources) components() []component {
 	return list
 }
 
+// refused says what comes of a component that Dapr refuses.
+func (c component) refused() string {
+	if isTrue(text(lookup(c.root, "spec", "ignoreErrors"))) {
+		return "it isn't loaded (ignoreErrors)"
+	}
+	return "daprd ends when it starts"
+}
+
 // item is the metadata item of that name, whatever its case; of several the last one,
 // as in Dapr.
 func (c component) item(name string) (item, bool) {
@@ -60,6 +69,37 @@ func (c component) item(name string) (item, bool) {
 func (c component) value(name string) string {
 	i, _ := c.item(name)
 	return i.value
+}
+
+// knownVersion tells whether Dapr has the version of the type: the first one goes by three
+// names, and only state stores have a second.
+func (c component) knownVersion() bool {
+	switch strings.ToLower(text(lookup(c.root, "spec", "version"))) {
+	case "", "v0", "v1":
+		return true
+	case "v2":
+		return strings.HasPrefix(c.typ, "state.")
+	}
+	return false
+}
+
+// auth is Kafka's authType, or what Dapr takes authRequired for without one.
+func (c component) auth() string {
+	auth := c.value("authType")
+	if auth != "" {
+		return auth
+	}
+	required, err := strconv.ParseBool(c.value("authRequired"))
+	password, _ := c.item("saslPassword")
+	switch {
+	case err != nil:
+		return ""
+	case !required:
+		return "none"
+	case password.given():
+		return "password"
+	}
+	return "mtls"
 }
 
 func (c component) isPubsub() bool { return strings.HasPrefix(c.typ, "pubsub.") }
