@@ -66,7 +66,8 @@ func ids(r Report) []string {
 	return list
 }
 
-// expect checks that exactly these checks have found something.
+// expect checks that exactly these checks have found something, each with the mend that
+// testdata/mends.txt has for this test.
 func expect(t *testing.T, r Report, want ...string) {
 	t.Helper()
 	saw(t.Name(), ids(r))
@@ -79,6 +80,9 @@ func expect(t *testing.T, r Report, want ...string) {
 		for _, f := range r.Findings {
 			t.Logf("%s: %s %v; %s", f.Check, f.Message, f.Evidence, f.Mend)
 		}
+	}
+	if diff := cmp.Diff(mends.of(t.Name()), mends.see(t.Name(), r)); diff != "" && !*update {
+		t.Errorf("mends; go test ./internal/doctor -update (-want +got):\n%s", diff)
 	}
 	for _, f := range r.Findings {
 		if f.Message == "" || f.Mend == "" || !strings.HasSuffix(f.Message, ".") {

@@ -25,6 +25,12 @@ func saw(test string, found []string) {
 func TestMain(m *testing.M) {
 	flag.Parse()
 	code := m.Run()
+	if *update {
+		if err := mends.write(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
 	chosen := ""
 	for _, name := range []string{"run", "skip", "list", "fuzz", "bench"} {
 		chosen += flag.Lookup("test." + name).Value.String()
