@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/todoctl/todoctl/internal/kafka"
+	"github.com/todoctl/todoctl/internal/stack"
 )
 
 // brokerChecks are the checks of the broker.
@@ -24,7 +25,7 @@ func (s *subject) brokerChecks() []Check {
 		{
 			ID: "broker.reach", Severity: Error, Title: "a broker answers",
 			Symptom: "`client has run out of available brokers`, and daprd ends", Cause: "the broker isn't running, or listens elsewhere",
-			Mend: "todoctl dev, or todoctl up", After: []string{"environment.docker", "environment.aio", "environment.ports", "files.placeholder", "broker.tls"}, Run: s.checkReach,
+			Mend: "todoctl dev, or todoctl up", After: []string{"environment.running", "environment.docker", "environment.aio", "environment.ports", "files.placeholder", "broker.tls"}, Run: s.checkReach,
 		},
 		{
 			ID: "broker.advertised", Severity: Error, Title: "the addresses that the broker advertises can be reached",
@@ -41,6 +42,9 @@ func (s *subject) checkReach(context.Context) Result {
 	}
 	if !s.runs() && !s.BrokersFrom.Chosen && (s.nothing() || s.Foreign) {
 		return skipped(nothingRuns)
+	}
+	if s.embedded() {
+		return skipped(fmt.Sprintf("the todoctl that runs the broker (pid %d) doesn't answer", s.run.PID))
 	}
 	reason := err.Error()
 	var refused *kafka.AccessError
@@ -62,6 +66,18 @@ func (s *subject) checkReach(context.Context) Result {
 		f.Mend = "start it, or say where it is: --redis-addr, RABBITMQ_URL"
 	}
 	return found(f)
+}
+
+// embedded tells whether the broker is one in a todoctl whose task API is silent, too:
+// that it hangs is environment.api's finding.
+func (s *subject) embedded() bool {
+	_, text, err := net.SplitHostPort(s.brokers()[0])
+	port, numberErr := strconv.Atoi(text)
+	if err != nil || numberErr != nil || !s.runs() || s.api() {
+		return false
+	}
+	pid, _ := stack.PortHolder(port)
+	return pid != 0 && pid == s.run.PID
 }
 
 func (s *subject) checkAdvertised(ctx context.Context) Result {

@@ -32,7 +32,7 @@ func (s *subject) machineChecks() []Check {
 		{
 			ID: "environment.api", Severity: Error, Title: "the task API answers where it should",
 			Symptom: "`connection refused` from the task API", Cause: "todoctl serve has ended or hangs, or listens on another address",
-			Mend: "todoctl serve", After: []string{"environment.ports", "environment.disk", "database", "files"}, Run: s.checkAPI,
+			Mend: "todoctl serve", After: []string{"environment.running", "environment.ports", "environment.disk", "database", "files"}, Run: s.checkAPI,
 		},
 		{
 			ID: "environment.ports", Severity: Error, Title: "the ports are free, or held by the stack",
@@ -84,13 +84,14 @@ func (s *subject) nothing() bool {
 const nothingRuns = "nothing runs here"
 
 func (s *subject) checkRunning(context.Context) Result {
-	if !s.nothing() || s.BrokersFrom.Chosen || s.APIURL.Chosen || s.DaprHTTP.Chosen {
+	died := errors.Is(s.runErr, stack.ErrStaleRun)
+	if !s.nothing() || (!died || s.APIURL.Value != "http://"+s.run.APIAddr) && (s.BrokersFrom.Chosen || s.APIURL.Chosen || s.DaprHTTP.Chosen) {
 		return Result{}
 	}
 	if s.Foreign {
 		return skipped(nothingRuns)
 	}
-	if errors.Is(s.runErr, stack.ErrStaleRun) {
+	if died {
 		return found(Finding{
 			Message:  fmt.Sprintf("The stack that ran here (pid %d) has died without stopping its parts.", s.run.PID),
 			Evidence: facts("at", filepath.Join(s.DataDir, "run.json"), "started", s.run.StartedAt.Format("2006-01-02 15:04:05")),
@@ -109,10 +110,26 @@ func (s *subject) checkAPI(context.Context) Result {
 		return Result{}
 	case s.runs(), s.APIURL.Chosen:
 		return found(Finding{
-			Message: "The task API doesn't answer.", Evidence: facts("address", s.APIURL.Value, "from", s.APIURL.Source),
+			Message: "The task API doesn't answer.", Evidence: facts("address", s.APIURL.Value, "from", s.APIURL.Source, "holder", s.hung()),
+			Mend: s.restart(),
 		})
 	}
 	return skipped("no task API runs here")
+}
+
+// hung is the todoctl that runs and doesn't answer, "" for none.
+func (s *subject) hung() string {
+	if !s.runs() {
+		return ""
+	}
+	return fmt.Sprintf("todoctl (pid %d), which runs and doesn't answer", s.run.PID)
+}
+
+func (s *subject) restart() string {
+	if !s.runs() {
+		return "todoctl serve"
+	}
+	return fmt.Sprintf("kill %d, then start it anew: todoctl dev, or todoctl serve", s.run.PID)
 }
 
 // A wantedPort is a port that the stack would open.

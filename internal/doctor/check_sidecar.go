@@ -19,7 +19,7 @@ func (s *subject) sidecarChecks() []Check {
 			ID: "sidecar.reach", Severity: Error, Title: "the sidecar answers",
 			Symptom: "tasks are saved, and no event is published", Cause: "daprd has ended, or isn't ready",
 			Mend: "todoctl serve, and read the first line that daprd complains with", After: []string{
-				"files", "broker", "topics", "environment.daprd", "environment.ports", "environment.orphans", "environment.running", "environment.api",
+				"files", "broker", "environment.daprd", "environment.ports", "environment.orphans", "environment.running", "environment.api",
 			}, Run: s.checkSidecar,
 		},
 		{

@@ -81,8 +81,8 @@ func expect(t *testing.T, r Report, want ...string) {
 			t.Logf("%s: %s %v; %s", f.Check, f.Message, f.Evidence, f.Mend)
 		}
 	}
-	if diff := cmp.Diff(mends.of(t.Name()), mends.see(t.Name(), r)); diff != "" && !*update {
-		t.Errorf("mends; go test ./internal/doctor -update (-want +got):\n%s", diff)
+	if unlike := mends.unlike(t.Name(), r); len(unlike) > 0 && !*update {
+		t.Errorf("%s lacks %q; go test ./internal/doctor -update", mendPath(), unlike)
 	}
 	for _, f := range r.Findings {
 		if f.Message == "" || f.Mend == "" || !strings.HasSuffix(f.Message, ".") {

@@ -36,6 +36,20 @@ func TestEnvironment(t *testing.T) {
 		o.APIURL = Setting{Value: "http://" + silent(t), Chosen: true}
 		expect(t, examine(t, o), "environment.api")
 	})
+	t.Run("the todoctl of the API and the broker hangs", func(t *testing.T) {
+		o := options(t, "")
+		migrated(t, o.Database.Value)
+		run := stack.Run{APIAddr: silent(t), Brokers: []string{silent(t)}}
+		if err := stack.WriteRun(o.DataDir, run); err != nil {
+			t.Fatal(err)
+		}
+		o.APIURL.Value, o.Brokers = "http://"+run.APIAddr, run.Brokers
+		r := examine(t, o)
+		expect(t, r, "environment.api")
+		if want := fmt.Sprintf("kill %d,", os.Getpid()); !strings.HasPrefix(r.Findings[0].Mend, want) {
+			t.Errorf("mend %q, want %q", r.Findings[0].Mend, want)
+		}
+	})
 	t.Run("24 a port is taken", func(t *testing.T) {
 		o := options(t, "")
 		server := httptest.NewServer(http.NotFoundHandler())
@@ -99,7 +113,7 @@ func TestEnvironment(t *testing.T) {
 		if err := gone.Run(); err != nil {
 			t.Fatal(err)
 		}
-		text := fmt.Sprintf(`{"kind":"run","version":1,"pid":%d,"process_start":"1"}`, gone.Process.Pid)
+		text := fmt.Sprintf(`{"kind":"run","version":1,"pid":%d,"process_start":"1","api_addr":"127.0.0.1:1"}`, gone.Process.Pid)
 		if err := os.WriteFile(filepath.Join(o.DataDir, "run.json"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -108,6 +122,8 @@ func TestEnvironment(t *testing.T) {
 		if !strings.Contains(r.Findings[0].Message, "has died") {
 			t.Error(r.Findings[0].Message)
 		}
+		o.APIURL.Chosen, o.BrokersFrom.Chosen, o.DaprHTTP.Chosen = true, true, true // as it was started with
+		expect(t, examine(t, o), "environment.running")
 	})
 }
 

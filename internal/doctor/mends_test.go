@@ -40,7 +40,10 @@ func readMends() *mendFile {
 	return m
 }
 
-func (m *mendFile) of(test string) []string { return m.want[test] }
+// unlike are the findings of a report whose mend isn't in the file for the test.
+func (m *mendFile) unlike(test string, r Report) []string {
+	return slices.DeleteFunc(m.see(test, r), func(line string) bool { return slices.Contains(m.want[test], line) })
+}
 
 // see notes and returns what a report has; in place of what differs from run to run
 // stands what it is.
@@ -53,10 +56,9 @@ func (m *mendFile) see(test string, r Report) []string {
 		mend = address.ReplaceAllString(process.ReplaceAllString(mend, "$1 PID"), "127.0.0.1:PORT")
 		list = append(list, fmt.Sprintf("%s: %s", f.Check, mend))
 	}
-	slices.Sort(list)
 	m.Lock()
 	defer m.Unlock()
-	m.have[test] = list
+	m.have[test] = append(m.have[test], list...)
 	return list
 }
 
@@ -65,8 +67,9 @@ func (m *mendFile) write() error {
 	maps.Copy(m.want, m.have)
 	var b strings.Builder
 	for _, test := range slices.Sorted(maps.Keys(m.want)) {
-		if len(m.want[test]) > 0 {
-			fmt.Fprintf(&b, "%s\n\t%s\n", test, strings.Join(m.want[test], "\n\t"))
+		if lines := m.want[test]; len(lines) > 0 {
+			slices.Sort(lines)
+			fmt.Fprintf(&b, "%s\n\t%s\n", test, strings.Join(slices.Compact(lines), "\n\t"))
 		}
 	}
 	return os.WriteFile(mendPath(), []byte(b.String()), 0o644)

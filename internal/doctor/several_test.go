@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -62,6 +63,21 @@ func TestSeveral(t *testing.T) {
 			t.Fatal(err)
 		}
 		expect(t, examine(t, o), "topics.missing", "events.dead-letters")
+	})
+	t.Run("a sidecar that has ended and a topic that is missing", func(t *testing.T) {
+		o, s := sidecar(t, one(kafkaFile("authType", "none")), 0)
+		if err := s.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		client, err := kgo.NewClient(kgo.SeedBrokers(o.Brokers...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		if _, err := kadm.NewClient(client).DeleteTopics(t.Context(), "task-updates"); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, examine(t, o), "topics.missing", "sidecar.reach")
 	})
 	t.Run("the database and the API that stands on it", func(t *testing.T) {
 		o, _, _ := broker(t, "", true)
