@@ -37,6 +37,7 @@ func catalogue() []proven {
 		{16, "topics.subscribed", []string{"TestTopics/16_a_misspelt_topic_in_a_subscription"}},
 		{17, "topics.replication", []string{"TestTopics/17_more_replicas_than_brokers"}},
 		{18, "events.dead-letters", []string{"TestEvents/18_dead_letters", "TestHandlers/18_an_answer_that_Dapr_doesn't_know"}},
+		{18, "events.stuck", []string{"TestHandlers/18_a_handler_that_fails_each_time", "TestHandlers/18_an_unknown_status_without_a_dead_letter_topic"}},
 		{19, "sidecar.route", []string{"TestHandlers/19_no_such_route"}},
 		{20, "files.dead-letter", []string{"TestFiles/20_dead_letters_at_once"}},
 		{21, "files.unknown-key", []string{"TestFiles/21_keys"}},

@@ -15,7 +15,7 @@ func Checks() []Check { return new(subject).checks() }
 
 func (s *subject) checks() []Check {
 	return slices.Concat(s.environmentChecks(), s.fileChecks(), s.kafkaFileChecks(), s.referenceChecks(),
-		s.brokerChecks(), s.topicChecks(), s.sidecarChecks(), []Check{s.routeCheck()}, s.databaseChecks(), s.eventChecks())
+		s.brokerChecks(), s.topicChecks(), s.sidecarChecks(), []Check{s.routeCheck()}, s.databaseChecks(), s.eventChecks(), []Check{s.stuckCheck()})
 }
 
 // Examine runs the checks that are meant on what the options describe. The words of

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -58,12 +59,18 @@ func arrives(t *testing.T, o Options, topic string) {
 
 func publish(t *testing.T, o Options, topic string) {
 	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(o.Brokers...))
+	publishAt(t, o, topic, time.Now())
+}
+
+// publishAt writes an event with another timestamp.
+func publishAt(t *testing.T, o Options, topic string, at time.Time) {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(o.Brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	produce(t, client, topic, `{"specversion":"1.0","id":"1","type":"t","source":"s","data":{}}`, time.Now())
+	produce(t, client, topic, `{"specversion":"1.0","id":"1","type":"t","source":"s","data":{}}`, at)
 }
 
 // A real daprd delivers to an app of the test's own.
@@ -112,5 +119,32 @@ func TestHandlers(t *testing.T) {
 		if !strings.Contains(r.Findings[0].Mend, "SUCCESS, RETRY or DROP") {
 			t.Error(r.Findings[0].Mend)
 		}
+	})
+	for name, handler := range map[string]http.HandlerFunc{
+		"18 an unknown status without a dead letter topic": answer(http.StatusOK, `{"status":"processed"}`),
+		"18 a handler that fails each time":                answer(http.StatusInternalServerError, ""),
+	} {
+		t.Run(name, func(t *testing.T) {
+			called := make(chan struct{})
+			var once sync.Once
+			o, _ := sidecar(t, files(""), app(t, map[string]http.HandlerFunc{"POST /events": func(w http.ResponseWriter, r *http.Request) {
+				once.Do(func() { close(called) })
+				handler(w, r)
+			}}))
+			publishAt(t, o, "task-events", time.Now().Add(-5*time.Minute))
+			<-called
+			r := examine(t, o)
+			expect(t, r, "events.stuck")
+			if want := (Fact{"at", "task-events[0]@0"}); !slices.Contains(r.Findings[0].Evidence, want) {
+				t.Errorf("evidence %v lacks %v", r.Findings[0].Evidence, want)
+			}
+		})
+	}
+	t.Run("an old event that is taken", func(t *testing.T) {
+		o, _ := sidecar(t, files("  deadLetterTopic: task-events-dlq\n"), app(t, map[string]http.HandlerFunc{"POST /events": answer(http.StatusOK, `{"status":"DROP"}`)}))
+		publishAt(t, o, "task-events", time.Now().Add(-5*time.Minute))
+		arrives(t, o, "task-events-dlq")
+		r := examine(t, o, "events.stuck")
+		expect(t, r)
 	})
 }
