@@ -58,6 +58,9 @@ func (s *subject) authFinding(c component) (Finding, bool) {
 		}, true
 	case lower == "mtls":
 		needs = halfOf(c, "clientCert", "clientKey")
+		if !isTrue(c.value("skipVerify")) {
+			needs = append(needs, "caCert") // without it daprd panics
+		}
 	}
 	for _, key := range needs {
 		if i, _ := c.item(key); !i.given() {
