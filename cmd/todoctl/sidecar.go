@@ -242,7 +242,9 @@ func (s *appSidecar) options() (stack.SidecarOptions, error) {
 	if profileOf(s.cfg) == stack.Redis || s.cfg.Chosen("redis-addr") {
 		redis = s.cfg.Get("redis-addr")
 	}
-	if _, err := stack.WriteResources(stack.ResourceOptions{Sources: sources, Dir: resources, Brokers: s.brokers.Brokers, Security: s.brokers.Security, Redis: redis}); err != nil {
+	if _, err := stack.WriteResources(stack.ResourceOptions{
+		Sources: sources, Dir: resources, Brokers: s.brokers.Brokers, Security: s.brokers.Security, Redis: redis, PublishOnly: s.part == apiSidecar,
+	}); err != nil {
 		return stack.SidecarOptions{}, err
 	}
 	_, port, err := net.SplitHostPort(s.appAddr)

@@ -26,6 +26,12 @@ type ResourceOptions struct {
 	// what that says of TLS and login. Password and key aren't written: the component
 	// names variables, which SecurityEnv has.
 	Security kafka.Security
+
+	// PublishOnly is for an app that subscribes to nothing: in every pubsub.kafka
+	// component a readTimeout of more than 10s becomes 10s, so that a connection that is
+	// half open doesn't hold what is published, and a compression of gzip is left out.
+	// Consumers need both, see dapr-components/pubsub-kafka.yaml.
+	PublishOnly bool
 }
 
 // WriteResources writes the resources into Dir and returns the names of the files.

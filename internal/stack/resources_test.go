@@ -2,8 +2,10 @@ package stack
 
 import (
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -129,6 +131,38 @@ func TestWriteResourcesBadYAML(t *testing.T) {
 	wantError(t, err, "bad.yaml:3: ", "worse.yaml:1: ", "deep.yaml:3: ", "colon.yaml:2: ")
 	if got := readTestFile(t, filepath.Join(dir, "bad.yaml")); got != "kind: Component\nspec:\n  type: [a\n" {
 		t.Errorf("bad.yaml was changed: %q", got)
+	}
+}
+
+// What only consumers need is left out for an app that publishes, and nothing else.
+func TestWriteResourcesPublishOnly(t *testing.T) {
+	component := func(wait, compression string) string {
+		return "kind: Component\nspec:\n  type: pubsub.kafka\n  metadata:\n    - name: readTimeout\n      value: " + wait +
+			"\n    - name: clientID\n      value: x\n" + compression
+	}
+	const gzip, zstd = "    - name: compression\n      value: gzip\n", "    - name: compression\n      value: zstd\n"
+	files := map[string]string{
+		"long.yaml": component("70s", gzip), "number.yaml": component("70", ""), "gzip.yaml": component("5s", gzip),
+		"own.yaml": component("5s", zstd), "odd.yaml": component("soon", ""), "bare.yaml": "kind: Component\nspec:\n  type: pubsub.kafka\n",
+	}
+	dir := t.TempDir()
+	if _, err := WriteResources(ResourceOptions{Sources: []fs.FS{mapFS(files)}, Dir: dir, PublishOnly: true}); err != nil {
+		t.Fatal(err)
+	}
+	want := maps.Clone(files)
+	want["long.yaml"], want["number.yaml"], want["gzip.yaml"] = component(`"10s"`, ""), component(`"10s"`, ""), component("5s", "")
+	for name := range files {
+		if diff := cmp.Diff(want[name], readTestFile(t, filepath.Join(dir, name))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	// So it is with our own file.
+	if _, err := WriteResources(ResourceOptions{Sources: []fs.FS{components.Files}, Dir: dir, PublishOnly: true}); err != nil {
+		t.Fatal(err)
+	}
+	ours := readTestFile(t, filepath.Join(dir, "pubsub-kafka.yaml"))
+	if strings.Contains(ours, `"70s"`) || strings.Contains(ours, "gzip\"") || !strings.Contains(ours, `"10s"`) {
+		t.Errorf("the API's sidecar gets\n%s", ours)
 	}
 }
 

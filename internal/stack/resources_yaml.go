@@ -9,13 +9,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// edit returns a resource file with the addresses of its components replaced, and what
-// those of pubsub.kafka say of TLS and login; the very same bytes when there is nothing
-// to replace. An error begins with ":LINE: ", to stand behind a file's name.
+// edit returns a resource file with the addresses of its components replaced, what those of
+// pubsub.kafka say of TLS and login, and what only consumers need left out; the very same
+// bytes when there is nothing to replace. An error begins with ":LINE: ", to stand behind a
+// file's name.
 func (o ResourceOptions) edit(content []byte) ([]byte, error) {
 	var out bytes.Buffer
 	encoder := yaml.NewEncoder(&out)
@@ -36,9 +38,8 @@ func (o ResourceOptions) edit(content []byte) ([]byte, error) {
 			setMetadata(&document, key, "value", address)
 			changed = true
 		}
-		if kind == "pubsub.kafka" && o.Security.On() {
-			setSecurity(&document, o.Security)
-			changed = true
+		if kind == "pubsub.kafka" {
+			changed = o.editKafka(&document) || changed
 		}
 		if err := encoder.Encode(&document); err != nil {
 			return nil, yamlError(err)
@@ -51,6 +52,41 @@ func (o ResourceOptions) edit(content []byte) ([]byte, error) {
 		return nil, yamlError(err)
 	}
 	return out.Bytes(), nil
+}
+
+// editKafka replaces what a component of Kafka says beside its addresses, and tells whether
+// it did.
+func (o ResourceOptions) editKafka(document *yaml.Node) (changed bool) {
+	if o.Security.On() {
+		setSecurity(document, o.Security)
+		changed = true
+	}
+	if o.PublishOnly {
+		changed = publishOnly(document) || changed
+	}
+	return changed
+}
+
+// publishRead is how long a broker may hold up a call that publishes.
+const publishRead = 10 * time.Second
+
+// publishOnly takes away what only consumers need.
+func publishOnly(document *yaml.Node) (changed bool) {
+	// Dapr reads a duration, or a number of seconds.
+	text := metadataValue(document, "readTimeout")
+	wait, err := time.ParseDuration(text)
+	if err != nil {
+		wait, err = time.ParseDuration(text + "s")
+	}
+	if err == nil && wait > publishRead {
+		setMetadata(document, "readTimeout", "value", publishRead.String())
+		changed = true
+	}
+	if metadataValue(document, "compression") == "gzip" {
+		dropMetadata(document, "compression")
+		changed = true
+	}
+	return changed
 }
 
 // yamlError turns "yaml: line 3: what" into ":3: what". The library counts lines
@@ -116,6 +152,21 @@ func setMetadata(document *yaml.Node, name, key, value string) {
 		}
 	}
 	list.Content = append(list.Content, &yaml.Node{Kind: yaml.MappingNode, Content: item})
+}
+
+// metadataValue is the value of an item of spec.metadata, "" for none.
+func metadataValue(document *yaml.Node, name string) string {
+	list := lookup(document, "spec", "metadata")
+	if list == nil {
+		return ""
+	}
+	for _, node := range list.Content {
+		n, v := lookup(node, "name"), lookup(node, "value")
+		if n != nil && v != nil && strings.EqualFold(n.Value, name) {
+			return v.Value
+		}
+	}
+	return ""
 }
 
 // dropMetadata takes an item of spec.metadata away.
