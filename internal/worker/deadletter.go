@@ -39,15 +39,49 @@ func (f failure) reason() string {
 	}
 }
 
-// bury publishes an event as a dead letter and acknowledges it after that.
-func (w *Worker) bury(ctx context.Context, e event, f failure) (status, string) {
+// bury publishes an event as a dead letter, notes that, and acknowledges it after that.
+// One that comes again has its dead letter already, unless the worker died between the
+// broker's ack and the note. Events and each channel have dead letters of their own: the
+// consumer tells them.
+func (w *Worker) bury(ctx context.Context, consumer string, e event, f failure) (status, string) {
+	record := recordID(e)
+	noted, err := w.o.Store.Handled(ctx, record, []string{consumer})
+	switch {
+	case err != nil:
+		w.log.Warn("event waits", append(e.origin.attrs(), "event_id", e.id, "err", errors.Join(f.err, err))...)
+		return retry, resultRetried
+	case len(noted) > 0:
+		return success, resultRepeated
+	}
 	if err := w.publishLetter(ctx, e, f); err != nil {
 		return retry, resultRetried
+	}
+	noting, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime) // Dapr may have gone
+	defer cancel()
+	fresh, err := w.o.Store.Handle(noting, consumer, record, nil)
+	switch {
+	case err != nil:
+		w.log.Warn("dead letter can't be noted: it may come again", append(e.origin.attrs(), "event_id", e.id, "err", err)...)
+	case fresh:
+		w.log.Error("dead letter", append(e.origin.attrs(), "event_id", e.id, "type", e.text("type"), "reason", f.reason(), "err", f.err)...)
 	}
 	return success, resultDead
 }
 
-// publishLetter publishes an event as a dead letter and logs how that went.
+// recordID tells a record by its place and by what is in it: a topic that was made anew
+// has other records at the same places, and a redriven event has another place. What
+// Dapr may add for a trace is left out.
+func recordID(e event) string {
+	said := maps.Clone(e.attributes)
+	for _, name := range []string{"traceid", "traceparent", "tracestate"} {
+		delete(said, name)
+	}
+	content, _ := json.Marshal(said) // sorted; it was JSON when it came
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %s %s %s", e.id, e.origin.Topic, e.origin.Partition, e.origin.Offset, content))
+	return hex.EncodeToString(sum[:])
+}
+
+// publishLetter publishes an event as a dead letter, and logs it when it can't.
 func (w *Worker) publishLetter(ctx context.Context, e event, f failure) error {
 	letter, key, err := w.deadLetter(e, f)
 	if err == nil {
@@ -55,10 +89,8 @@ func (w *Worker) publishLetter(ctx context.Context, e event, f failure) error {
 	}
 	if err != nil {
 		w.log.Error("dead letter can't be published: the event waits", append(e.origin.attrs(), "event_id", e.id, "err", errors.Join(f.err, err))...)
-		return err
 	}
-	w.log.Error("dead letter", append(e.origin.attrs(), "event_id", e.id, "type", e.text("type"), "reason", f.reason(), "err", f.err)...)
-	return nil
+	return err
 }
 
 // deadLetter is the very CloudEvent with extension attributes that say why it is here

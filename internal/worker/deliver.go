@@ -234,8 +234,9 @@ func (w *Worker) end(ctx context.Context, d task.Delivery, e event, said due, ca
 	permanent := isInvalid(cause) || notify.IsPermanent(cause)
 	if permanent || spent {
 		f := failure{err: cause, attempts: failed, first: d.ReceivedAt, spent: !permanent}
-		if w.publishLetter(ctx, e, f) == nil {
-			w.metrics.count(task.TypeDue, resultDead)
+		consumer := deadLetterConsumer + strings.TrimPrefix(d.Consumer, notificationConsumer)
+		if buried, result := w.bury(ctx, consumer, e, f); buried == success {
+			w.metrics.count(task.TypeDue, result)
 			w.settle(ctx, d, func(ctx context.Context) error { return w.o.Store.GiveUp(ctx, d) })
 			return
 		}

@@ -33,6 +33,7 @@ const (
 const (
 	recurrenceConsumer   = "recurrence"
 	notificationConsumer = "notify"
+	deadLetterConsumer   = "dead-letter" // of records, see recordID; followed by ":CHANNEL" where only that failed
 )
 
 // invalidError tells of an event that isn't what its type says.
@@ -54,12 +55,12 @@ func wrongData(err error) error {
 func (w *Worker) handle(ctx context.Context, e event) (status, string) {
 	switch {
 	case e.version == "":
-		return w.bury(ctx, e, failure{err: invalidError{errors.New("is no CloudEvent: it has no specversion")}})
+		return w.bury(ctx, deadLetterConsumer, e, failure{err: invalidError{errors.New("is no CloudEvent: it has no specversion")}})
 	case e.version != "1.0" || e.kind == "":
 		w.log.Debug("event ignored", append(e.origin.attrs(), "event_id", e.id, "type", e.text("type"), "version", e.version)...)
 		return success, resultIgnored
 	case e.id == "":
-		return w.bury(ctx, e, failure{err: invalidError{errors.New("has no id: a repeat couldn't be told")}})
+		return w.bury(ctx, deadLetterConsumer, e, failure{err: invalidError{errors.New("has no id: a repeat couldn't be told")}})
 	}
 	var result string
 	var err error
@@ -78,7 +79,7 @@ func (w *Worker) handle(ctx context.Context, e event) (status, string) {
 		w.log.Warn("event waits", append(e.origin.attrs(), "event_id", e.id, "err", err)...)
 		return retry, resultRetried
 	default:
-		return w.bury(ctx, e, failure{err: err})
+		return w.bury(ctx, deadLetterConsumer, e, failure{err: err})
 	}
 }
 

@@ -428,3 +428,28 @@ func TestNextTaskOfASeries(t *testing.T) {
 		t.Errorf("no series: receipts %v", r.store.receipts)
 	}
 }
+
+// A dead letter is noted, so a record that comes again has one: but for what was in flight
+// when the worker died.
+func TestOneDeadLetter(t *testing.T) {
+	poison := `{"specversion":"1.0","id":"1","type":"reminder.due","data":{"n":1}}`
+	wants := func(t *testing.T, r *rig, what, body string, want status, letters int) {
+		t.Helper()
+		r.wants(what, r.deliver("reminders", body), want)
+		if n := len(r.publisher.letters); n != letters {
+			t.Errorf("%s: %d dead letters, want %d", what, n, letters)
+		}
+	}
+	r := newRig(t, "none")
+	r.store.err = task.ErrUnavailable
+	wants(t, r, "with the database away", poison, retry, 0)
+	r.store.err = nil
+	wants(t, r, "first", poison, success, 1)
+	wants(t, r, "again", strings.Replace(poison, `"id"`, `"traceid":"x","id"`, 1), success, 1)
+	wants(t, r, "another record at the same place, of a topic that was made anew", strings.Replace(poison, `"n":1`, `"n":2`, 1), success, 2)
+	if dead, repeated := r.count(task.TypeDue, resultDead), r.count(task.TypeDue, resultRepeated); dead != 2 || repeated != 1 {
+		t.Errorf("%d dead and %d repeated", dead, repeated)
+	}
+	clear(r.store.receipts) // as when it died between the broker's ack and the note
+	wants(t, r, "not noted", poison, success, 3)
+}

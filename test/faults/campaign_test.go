@@ -33,6 +33,7 @@ type options struct {
 	rate        int           // of the load: requests a second
 	bound       time.Duration // of the recovery
 	timeout     time.Duration // of everything
+	rebalance   time.Duration // see brokerSettings; 0 for what the members ask for
 }
 
 // A campaign is one run.

@@ -31,7 +31,7 @@ type child struct {
 }
 
 // startChild starts a program whose output goes to a file, but for what its command
-// says of stdout.
+// says of stdout and stderr.
 func startChild(t *testing.T, name, log string, command func() *exec.Cmd) *child {
 	t.Helper()
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -41,9 +41,12 @@ func startChild(t *testing.T, name, log string, command func() *exec.Cmd) *child
 	ctx, stop := context.WithCancel(context.Background())
 	c := &child{name: name, stop: stop, over: make(chan struct{}), command: func() *exec.Cmd {
 		cmd := command()
-		cmd.Stderr, cmd.SysProcAttr = out, ownGroup()
+		cmd.SysProcAttr = ownGroup()
 		if cmd.Stdout == nil {
 			cmd.Stdout = out
+		}
+		if cmd.Stderr == nil {
+			cmd.Stderr = out
 		}
 		return cmd
 	}}

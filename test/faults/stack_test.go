@@ -67,7 +67,7 @@ func newStack(t *testing.T, o options, dir string) *stack {
 	case o.nodes == 1:
 		s.startNode(t)
 	default:
-		s.startBroker(t)
+		s.startBroker(t, o.rebalance)
 	}
 	for number := range o.replicas {
 		s.replicas = append(s.replicas, newReplica(t, s, number, o))
@@ -82,12 +82,12 @@ func newStack(t *testing.T, o options, dir string) *stack {
 	return s
 }
 
-func (s *stack) startBroker(t *testing.T) {
+func (s *stack) startBroker(t *testing.T, rebalance time.Duration) {
 	t.Helper()
 	addr := freeAddr(t)
 	s.kafka, s.control = newProxy(t, addr), freeAddr(t)
 	settings, err := json.Marshal(brokerSettings{
-		Listen: addr, Advertise: s.kafka.addr(), Control: s.control, Dir: filepath.Join(s.dir, "broker"),
+		Listen: addr, Advertise: s.kafka.addr(), Control: s.control, Dir: filepath.Join(s.dir, "broker"), Rebalance: rebalance,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -39,6 +39,9 @@ type workerCampaign struct {
 	redriven map[string]int // redrives by how they ended
 }
 
+// attempts is how many are under way at a time in a worker (internal/worker, maxPlaces).
+const attempts = 128
+
 // deadLetterTopics are those of the topics that workers read.
 func deadLetterTopics() []string { return []string{"task-events-dlq", "reminders-dlq"} }
 
@@ -57,7 +60,7 @@ func newWorkerCampaign(ctx context.Context, t *testing.T, o options) *workerCamp
 	c.admin = kadm.NewClient(client)
 	c.hook = newReceiver(t)
 	for number := range 2 {
-		c.workers = append(c.workers, newNotifier(t, c.stack, number, c.hook.Listener.Addr().String()))
+		c.workers = append(c.workers, newNotifier(t, c.stack, number, c.hook.Listener.Addr().String(), o.mutation))
 	}
 	return c
 }
@@ -184,9 +187,13 @@ func (c *workerCampaign) settle(ctx context.Context, healed time.Time) (time.Dur
 	return time.Since(healed), idle
 }
 
-// idle tells whether the outbox is empty and the workers have read all there is.
+// idle tells whether the outbox is empty, and the workers have read all there is and owe
+// nothing.
 func (c *workerCampaign) idle(ctx context.Context) bool {
 	if n, err := c.stack.db.reader.Waiting(ctx); err != nil || n > 0 {
+		return false
+	}
+	if owed, err := c.stack.db.reader.Owed(ctx); err != nil || len(owed) > 0 {
 		return false
 	}
 	committed, ok := c.committed(ctx)
@@ -252,6 +259,9 @@ func (c *workerCampaign) sample(ctx context.Context) {
 		return
 	}
 	var err error
+	if s.Owed, err = c.stack.db.reader.Owed(ctx); err != nil {
+		return // as where the broker doesn't
+	}
 	if s.Lines, err = lineCounts(c.workers); err != nil {
 		c.Error(err)
 		return
@@ -272,7 +282,7 @@ func (c *workerCampaign) gather(ctx context.Context) checker.WorkerEvidence {
 	ends.Wait()
 	e := checker.WorkerEvidence{
 		Wishes: c.load.wishes, Unwanted: c.load.unwanted, Series: c.load.series, Posts: c.hook.posts,
-		Poison: fates(), Partitions: 3, Samples: c.samples,
+		Poison: fates(), Flight: attempts, Samples: c.samples,
 	}
 	for _, wrong := range c.hook.wrong {
 		c.Errorf("webhook: %s", wrong)
@@ -296,15 +306,12 @@ func (c *workerCampaign) gather(ctx context.Context) checker.WorkerEvidence {
 	return e
 }
 
-// gatherRuns reads the log lines, and counts where workers were cut off.
+// gatherRuns reads what the workers have said.
 func (c *workerCampaign) gatherRuns(e *checker.WorkerEvidence) error {
 	for _, n := range c.workers {
 		runs, err := n.read()
 		if err != nil {
 			return err
-		}
-		for _, r := range runs {
-			e.Cuts += len(r.Cuts)
 		}
 		e.Runs = append(e.Runs, runs...)
 	}
@@ -332,8 +339,8 @@ func (c *workerCampaign) figures(r *checker.WorkerReport, recovery time.Duration
 	c.Logf("due: %d, told: %d, lost: %d, told twice by the log channel: %d, and %d where a worker was cut off between sending and noting; webhooks again, by id: %d",
 		r.Due, r.Told, r.Count(checker.Untold), r.Count(checker.Twice), r.Excused, r.Reposted)
 	c.Logf("next tasks of series: %d of %d", r.Series, len(c.load.series))
-	c.Logf("poison: %d records, dead letters: %d, %d of them again; records redriven: %d, redrives under load: %v",
-		r.Poison, r.Letters, r.Again, r.Redriven, c.redriven)
+	c.Logf("poison: %d records, dead letters: %d, again %d of the worker and %d of Dapr; records redriven: %d, redrives under load: %v",
+		r.Poison, r.Letters, r.Again, r.Copied, r.Redriven, c.redriven)
 	c.Logf("I8: %d records below committed offsets at %d moments", r.Checked, len(c.samples))
 	c.Logf("recovery after the last fault: %.1f s (allowed: %.0f s)", recovery.Seconds(), c.bound.Seconds())
 	for _, child := range c.stack.children() {
@@ -348,10 +355,11 @@ func (c *workerCampaign) figures(r *checker.WorkerReport, recovery time.Duration
 
 // workerSettings are those of a campaign on workers that the flags ask for.
 func workerSettings(postgres bool) options {
-	o := options{seed: *seedFlag, postgres: postgres, replicas: 1, changes: 300, rate: 25, bound: time.Minute, timeout: 3 * time.Minute}
+	o := options{seed: *seedFlag, postgres: postgres, replicas: 1, changes: 300, rate: 25, bound: time.Minute, timeout: 3 * time.Minute,
+		rebalance: 8 * time.Second} // so that a few faults in a row don't take a minute each
 	count := 10
 	if *longFlag {
-		count, o.changes, o.rate = 105, 21_000, 40
+		count, o.changes, o.rate, o.rebalance = 105, 21_000, 40, 0
 	}
 	if *countFlag > 0 {
 		count = *countFlag

@@ -31,12 +31,13 @@ type notifier struct {
 // A run is one process of a notifier.
 type run struct {
 	name string
-	file *os.File
-	cuts []int // see checker.Run
+	file *os.File // its lines
+	log  *os.File // what it says of itself
+	cuts []checker.Cut
 }
 
 // newNotifier prepares a worker that tells by log lines and to a webhook, and starts it.
-func newNotifier(t *testing.T, s *stack, number int, hook string) *notifier {
+func newNotifier(t *testing.T, s *stack, number int, hook, mutation string) *notifier {
 	t.Helper()
 	name := fmt.Sprintf("worker%d", number)
 	dir := filepath.Join(s.dir, name)
@@ -44,8 +45,8 @@ func newNotifier(t *testing.T, s *stack, number int, hook string) *notifier {
 		t.Fatal(err)
 	}
 	settings := fmt.Sprintf(`channels:
-  log: {type: log}
-  hook: {type: webhook, url: "http://%s/", allow_http: true, allow_networks: [127.0.0.0/8], secret_env: HOOK, timeout: 3s}
+  log: {type: log, timeout: 1s}
+  hook: {type: webhook, url: "http://%s/", allow_http: true, allow_networks: [127.0.0.0/8], secret_env: HOOK, timeout: 2s}
 default: {channels: [log, hook]}
 `, hook)
 	config := filepath.Join(dir, "notify.yaml")
@@ -57,32 +58,57 @@ default: {channels: [log, hook]}
 	n.child = startChild(t, name, filepath.Join(dir, "log"), func() *exec.Cmd {
 		cmd := exec.Command(s.programs.todoctl, "worker", "--worker-addr", n.api, "--database", s.db.url,
 			"--brokers", s.kafka.addr(), "--data-dir", dir, "--daprd", s.programs.daprd, "--notify-config", config,
-			"--worker-dapr-http-port", "0", "--worker-dapr-grpc-port", "0", "--log-level", "info")
-		cmd.Dir, cmd.Stdout = dir, n.nextRun(t)
-		cmd.Env = append(os.Environ(), "HOME="+dir, "HOOK=whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
+			"--worker-dapr-http-port", "0", "--worker-dapr-grpc-port", "0", "--log-level", "info",
+			"--attempts", "4", "--retry-min", "250ms", "--retry-max", "2s") // so that some are out of attempts
+		cmd.Dir = dir
+		if r := n.nextRun(t); r != nil {
+			cmd.Stdout, cmd.Stderr = r.file, r.log
+		}
+		cmd.Env = append(os.Environ(), "HOME="+dir, "TODOCTL_MUTATION="+mutation, "HOOK=whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
 		return cmd
 	})
 	return n
 }
 
-// nextRun makes the file of the next process.
-func (n *notifier) nextRun(t *testing.T) *os.File {
+// nextRun makes the files of the next process.
+func (n *notifier) nextRun(t *testing.T) *run {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	name := fmt.Sprintf("%s run %d", filepath.Base(n.dir), len(n.runs)+1)
-	file, err := os.Create(filepath.Join(n.dir, fmt.Sprintf("lines%d", len(n.runs)+1)))
+	number := len(n.runs) + 1
+	r := &run{name: fmt.Sprintf("%s run %d", filepath.Base(n.dir), number)}
+	var err error
+	if r.file, err = os.Create(filepath.Join(n.dir, fmt.Sprintf("lines%d", number))); err == nil {
+		r.log, err = os.Create(filepath.Join(n.dir, fmt.Sprintf("log%d", number)))
+	}
 	if err != nil {
 		t.Error(err)
 		return nil
 	}
-	n.runs = append(n.runs, &run{name: name, file: file})
-	return file
+	n.runs = append(n.runs, r)
+	return r
 }
 
 func (n *notifier) closeRuns() {
 	for _, r := range n.runs {
 		r.file.Close()
+		r.log.Close()
 	}
+}
+
+// cut is where a run is: its lines, and those of them that it hasn't noted.
+func (r *run) cut(killed bool) (checker.Cut, error) {
+	noted, _, err := checker.ReadNoted(r.log.Name()) // first: what is noted has its line
+	if err != nil {
+		return checker.Cut{}, err
+	}
+	lines, err := checker.ReadLog(r.file.Name())
+	c := checker.Cut{At: len(lines), Killed: killed, Open: map[string]bool{}}
+	for _, line := range lines {
+		if !noted[line.ID] {
+			c.Open[line.ID] = true
+		}
+	}
+	return c, err
 }
 
 // read is what the runs have written so far.
@@ -95,13 +121,17 @@ func (n *notifier) read() ([]checker.Run, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, checker.Run{Name: r.name, Lines: lines, Cuts: r.cuts})
+		noted, buried, err := checker.ReadNoted(r.log.Name())
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, checker.Run{Name: r.name, Lines: lines, Noted: noted, Buried: buried, Cuts: r.cuts})
 	}
 	return all, nil
 }
 
-// cutOff kills or stops the process that runs now, in whatever it does, and notes where
-// its log was then.
+// cutOff kills or stops the process that runs now, in whatever it does, and notes what
+// it had sent and not noted then.
 func (n *notifier) cutOff(ctx context.Context, sig syscall.Signal) (string, error) {
 	n.mu.Lock()
 	at := n.runs[len(n.runs)-1]
@@ -111,11 +141,11 @@ func (n *notifier) cutOff(ctx context.Context, sig syscall.Signal) (string, erro
 	ctx, cancel := context.WithTimeout(ctx, settling)
 	defer cancel()
 	poll(ctx, func() bool { return n.pid() != pid })
-	lines, err := checker.ReadLog(at.file.Name())
+	cut, err := at.cut(sig == syscall.SIGKILL)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	at.cuts = append(at.cuts, len(lines))
-	return note, err
+	at.cuts = append(at.cuts, cut)
+	return fmt.Sprintf("%s, %d lines sent and not noted", note, len(cut.Open)), err
 }
 
 // settling is more than a signal takes to arrive.

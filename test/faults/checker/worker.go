@@ -32,7 +32,8 @@ type WorkerReport struct {
 	Series   int // next tasks
 	Poison   int // records of it, redriven ones too
 	Letters  int // dead letters of all kinds
-	Again    int // dead letters of a record that had one
+	Again    int // dead letters by a worker of a record that had one
+	Copied   int // the same of Dapr's own, which knows of no receipts
 	Redriven int // records that a redrive sent back
 	Checked  int // records below a committed offset, over all samples
 }
@@ -130,12 +131,12 @@ func (c *workerCheck) called(what string, t Telling) {
 	}
 }
 
-// again judges a repeated line: it is excused where one of the event's lines is beside
-// a cut of its run.
+// again judges a repeated line: it is excused where one of the event's lines was sent and
+// not noted when its run was killed or stopped, or was under way when it was stopped.
 func (c *workerCheck) again(id string, places []place) {
 	for _, at := range places {
 		for _, cut := range c.e.Runs[at.run].Cuts {
-			if at.line >= cut-c.e.Partitions && at.line < cut+c.e.Partitions {
+			if cut.Open[id] && at.line < cut.At || !cut.Killed && at.line >= cut.At && at.line < cut.At+c.e.Flight {
 				c.Excused++
 				return
 			}

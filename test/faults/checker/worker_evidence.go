@@ -23,10 +23,21 @@ type Run struct {
 	Name  string
 	Lines []Telling
 
-	// Cuts are places in Lines at which something ended or stopped what is between
-	// sending and noting: as many lines as the worker reads partitions may come again on
-	// either side of one. Each is the number of lines before it.
-	Cuts []int
+	// Noted are the events of which the worker has said that their line was sent and noted,
+	// Buried where the records were whose dead letters it has said to be published and
+	// noted.
+	Noted  map[string]bool
+	Buried []Origin
+
+	// Cuts are the moments at which its process was killed or stopped.
+	Cuts []Cut
+}
+
+// A Cut is a moment at which a worker was killed or stopped, in whatever it did.
+type Cut struct {
+	At     int             // the number of lines before it
+	Killed bool            // else stopped, and it goes on
+	Open   map[string]bool // events whose line is before it and that the worker hadn't said to be noted
 }
 
 // A Message is a record of a topic, whatever is in it.
@@ -64,6 +75,7 @@ const PoisonKey = "poison"
 type Sample struct {
 	At        time.Time
 	Committed map[string]map[int]int64 // of the worker's group, by topic and partition
+	Owed      map[string]bool          // notifications that the database had to be made, as CHANNEL/EVENT; read second
 	Lines     map[string]int           // of each run, by its name
 	Posts     int
 	Letters   map[string]map[int]int64 // the ends of the dead letter topics
@@ -71,19 +83,18 @@ type Sample struct {
 
 // A WorkerEvidence is all that CheckWorker goes by.
 type WorkerEvidence struct {
-	Wishes     []Reminder // that clients were promised with a 2xx and never asked to change again
-	Unwanted   []Reminder // that clients took back well before their time, with a 2xx
-	Series     []int64    // recurring tasks whose completion was answered with 2xx
-	Runs       []Run
-	Posts      []Telling // that the webhook's receiver took, repetitions too
-	Rows       []DueRow  // the reminders' events of the outbox
-	Next       []NextTask
-	Messages   []Message // of task-events and reminders
-	Letters    []Message // of the dead letter topics
-	Poison     map[string]Fate
-	Partitions int // of the topic reminders
-	Cuts       int // faults that may repeat a dead letter
-	Samples    []Sample
+	Wishes   []Reminder // that clients were promised with a 2xx and never asked to change again
+	Unwanted []Reminder // that clients took back well before their time, with a 2xx
+	Series   []int64    // recurring tasks whose completion was answered with 2xx
+	Runs     []Run
+	Posts    []Telling // that the webhook's receiver took, repetitions too
+	Rows     []DueRow  // the reminders' events of the outbox
+	Next     []NextTask
+	Messages []Message // of task-events and reminders
+	Letters  []Message // of the dead letter topics
+	Poison   map[string]Fate
+	Flight   int // attempts that a worker may have under way at a time
+	Samples  []Sample
 
 	Recovery, Bound time.Duration // from the last fault until nothing waited
 	Recovered       bool

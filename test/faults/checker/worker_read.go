@@ -76,6 +76,35 @@ func ReadLog(file string) ([]Telling, error) {
 	return all, nil
 }
 
+// ReadNoted reads what a worker has said of itself: see Run.
+func ReadNoted(file string) (noted map[string]bool, buried []Origin, err error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read what a worker says: %w", err)
+	}
+	noted = map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		switch {
+		case strings.Contains(line, " reminded ") && attribute(line, "channel") == "log":
+			noted[attribute(line, "event_id")] = true
+		case strings.Contains(line, ` dead letter topic=`):
+			at := Origin{Topic: attribute(line, "topic")}
+			if _, err := fmt.Sscan(attribute(line, "partition")+" "+attribute(line, "offset"), &at.Partition, &at.Offset); err != nil {
+				return nil, nil, fmt.Errorf("read what a worker says: %q: %w", line, err)
+			}
+			buried = append(buried, at)
+		}
+	}
+	return noted, buried, nil
+}
+
+// attribute is what stands behind NAME= in a log line, up to the next space.
+func attribute(line, name string) string {
+	_, rest, _ := strings.Cut(line, " "+name+"=")
+	value, _, _ := strings.Cut(strings.TrimSuffix(rest, "\n"), " ")
+	return value
+}
+
 // ParseTelling reads a notification in JSON.
 func ParseTelling(text []byte) (Telling, error) {
 	var n struct {
@@ -153,6 +182,21 @@ func (d *Database) NextTasks(ctx context.Context) ([]NextTask, error) {
 		return nil, fmt.Errorf("read next tasks: %w", err)
 	}
 	return tasks, nil
+}
+
+// Owed reads the notifications that are to be made, as CHANNEL/EVENT.
+func (d *Database) Owed(ctx context.Context) (map[string]bool, error) {
+	owed := map[string]bool{}
+	err := d.each(ctx, "SELECT consumer, CAST(event_id AS text) FROM deliveries", func(scan func(...any) error) error {
+		var consumer, id string
+		err := scan(&consumer, &id)
+		owed[strings.TrimPrefix(consumer, "notify:")+"/"+id] = true
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read deliveries: %w", err)
+	}
+	return owed, nil
 }
 
 // Scheduled counts the reminders that have not fallen due.

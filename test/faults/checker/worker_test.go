@@ -17,7 +17,11 @@ var someTime = time.Date(2026, 2, 17, 12, 0, 0, 0, time.UTC)
 // worker, one task of a series, poison of four kinds.
 func workerGreen() WorkerEvidence {
 	e := WorkerEvidence{
-		Runs: []Run{{Name: "a", Cuts: []int{5}}, {Name: "b"}}, Series: []int64{50}, Partitions: 1, Cuts: 1,
+		Runs: []Run{
+			{Name: "a", Cuts: []Cut{{At: 5, Killed: true, Open: map[string]bool{"due-5": true}}}},
+			{Name: "b", Buried: []Origin{{"reminders", 0, 9}}},
+		},
+		Series: []int64{50}, Flight: 2,
 		Next:      []NextTask{{Task: 51, Previous: 50, Made: someTime}},
 		Poison:    map[string]Fate{"wrong": "invalid", "binary": Copied, "strange": Ignored, "odd": Told},
 		Recovered: true, Recovery: time.Second, Bound: time.Minute,
@@ -76,7 +80,16 @@ func TestCheckWorker(t *testing.T) {
 		{"a notification is lost", func(e *WorkerEvidence) { e.Runs[1].Lines, e.Samples = e.Runs[1].Lines[1:], nil }, []string{Untold}},
 		{"a webhook is lost", func(e *WorkerEvidence) { e.Posts, e.Samples = e.Posts[1:], nil }, []string{Untold}},
 		{"the inbox is off: a line comes again", func(e *WorkerEvidence) { again(e, 0, 1) }, []string{Twice}},
-		{"a line comes again after a kill right behind it", func(e *WorkerEvidence) { again(e, 0, 4) }, nil},
+		{"a line comes again that was sent and not noted at a kill", func(e *WorkerEvidence) { again(e, 0, 4) }, nil},
+		{"a line comes again that was noted before a kill", func(e *WorkerEvidence) { again(e, 0, 3) }, []string{Twice}},
+		{"a line comes again that was under way at a stop", func(e *WorkerEvidence) {
+			e.Runs[1].Cuts = []Cut{{At: 0}}
+			again(e, 1, 1)
+		}, nil},
+		{"a line comes again from long after a stop", func(e *WorkerEvidence) {
+			e.Runs[1].Cuts = []Cut{{At: 0}}
+			again(e, 1, 2)
+		}, []string{Twice}},
 		{"a webhook comes again", func(e *WorkerEvidence) { e.Posts = append(e.Posts, e.Posts[0]) }, nil},
 		{"a reminder is claimed twice", func(e *WorkerEvidence) {
 			e.Rows = append(e.Rows, DueRow{"sdue", "reminder.scheduled", 3, e.Rows[1].Reminder}, DueRow{"due", "reminder.due", 4, e.Rows[1].Reminder})
@@ -94,9 +107,20 @@ func TestCheckWorker(t *testing.T) {
 		{"a dead letter is dropped", func(e *WorkerEvidence) { e.Letters = e.Letters[1:] }, []string{Letters, Commit}},
 		{"a dead letter without its reason", func(e *WorkerEvidence) { e.Letters[0] = e.Letters[1]; e.Letters[0].Header["__offset"] = "9" }, []string{Letters, Commit}},
 		{"a dead letter from nowhere", func(e *WorkerEvidence) { e.Letters[1].Header["__offset"] = "999" }, []string{Letters, Commit}},
-		{"a dead letter comes again and again", func(e *WorkerEvidence) {
-			e.Letters = append(e.Letters, e.Letters[0], e.Letters[0], e.Letters[0])
+		{"a dead letter comes again and is noted once", func(e *WorkerEvidence) { e.Letters = append(e.Letters, e.Letters[0]) }, nil},
+		{"a dead letter comes again that was noted", func(e *WorkerEvidence) {
+			e.Letters = append(e.Letters, e.Letters[0])
+			e.Runs[0].Buried = e.Runs[1].Buried
 		}, []string{Letters}},
+		{"a dead letter comes again and nobody notes it", func(e *WorkerEvidence) {
+			e.Letters = append(e.Letters, e.Letters[0])
+			e.Runs[1].Buried = nil
+		}, []string{Letters}},
+		{"a dead letter comes again with another id", func(e *WorkerEvidence) {
+			e.Letters = append(e.Letters, e.Letters[0])
+			e.Letters[2].Value = []byte(strings.Replace(string(e.Letters[2].Value), "poison-1", "poison-7", 1))
+		}, []string{Letters}},
+		{"Dapr's copy comes again", func(e *WorkerEvidence) { e.Letters = append(e.Letters, e.Letters[1]) }, nil},
 		{"a good event is called invalid", func(e *WorkerEvidence) {
 			e.Letters = append(e.Letters, e.Letters[1])
 			e.Letters[2].Header = map[string]string{"__topic": "reminders", "__partition": "0", "__offset": "0"}
@@ -106,6 +130,15 @@ func TestCheckWorker(t *testing.T) {
 			e.Letters[2].Header = map[string]string{"__topic": "reminders", "__partition": "0", "__offset": "11"}
 		}, []string{Letters}},
 		{"no poison was there", func(e *WorkerEvidence) { e.Poison["more"] = "invalid" }, []string{Letters}},
+		{"acknowledged when the line was owed", func(e *WorkerEvidence) {
+			e.Samples[0].Lines["b"], e.Samples[0].Owed = 4, map[string]bool{"log/poison-4": true}
+		}, nil},
+		{"acknowledged when the webhook was owed", func(e *WorkerEvidence) {
+			e.Samples[0].Posts, e.Samples[0].Owed = 9, map[string]bool{"hook/poison-4": true}
+		}, nil},
+		{"acknowledged when something else was owed", func(e *WorkerEvidence) {
+			e.Samples[0].Posts, e.Samples[0].Owed = 9, map[string]bool{"log/poison-4": true}
+		}, []string{Commit}},
 		{"acknowledged before the line", func(e *WorkerEvidence) { e.Samples[0].Lines["b"] = 4 }, []string{Commit}},
 		{"acknowledged before the webhook", func(e *WorkerEvidence) { e.Samples[0].Posts = 9 }, []string{Commit}},
 		{"acknowledged before the dead letter", func(e *WorkerEvidence) { e.Samples[0].Letters = nil }, []string{Commit}},
@@ -129,8 +162,8 @@ func TestWorkerFigures(t *testing.T) {
 	e.Posts = append(e.Posts, e.Posts[0], e.Posts[0])
 	e.Runs[1].Lines = append(e.Runs[1].Lines, e.Runs[0].Lines[4])
 	r := CheckWorker(e)
-	got := []int{r.Due, r.Told, r.Excused, r.Reposted, r.Series, r.Poison, r.Letters, r.Again, r.Redriven, r.Checked}
-	if diff := cmp.Diff([]int{9, 9, 1, 2, 1, 4, 2, 0, 0, 14}, got); diff != "" {
+	got := []int{r.Due, r.Told, r.Excused, r.Reposted, r.Series, r.Poison, r.Letters, r.Again, r.Copied, r.Redriven, r.Checked}
+	if diff := cmp.Diff([]int{9, 9, 1, 2, 1, 4, 2, 0, 0, 0, 14}, got); diff != "" {
 		t.Errorf("figures (-want +got):\n%s", diff)
 	}
 }
