@@ -37,7 +37,7 @@ func BenchmarkRemindersDueAtOnce(b *testing.B) {
 	run, told := benchDev(b)
 	api := "http://" + run.APIAddr
 	begin := time.Now()
-	at := begin.Add(20*time.Second + time.Duration(n)*time.Millisecond)
+	at := begin.Add(20*time.Second + time.Duration(n)*2*time.Millisecond)
 	setReminders(b, api, n, at)
 	if late := time.Since(at); late > -10*time.Second {
 		b.Fatalf("the reminders were set in %s, too late", time.Since(begin))

@@ -11,8 +11,19 @@ import (
 	"github.com/todoctl/todoctl/internal/task"
 )
 
-// maxGroup is the most requests that one transaction takes.
-const maxGroup = 512
+const (
+	// maxGroup is the most changes that one transaction takes.
+	maxGroup = 512
+
+	// maxBehind is the weight of what a transaction takes of the requests that nobody
+	// waits for, and maxBeside when somebody's change is in it: few enough that the
+	// next change doesn't wait long, enough that they never stand still.
+	maxBehind = 256
+	maxBeside = 32
+
+	// rowsOfWeight is how many marks of published events weigh as much as a request.
+	rowsOfWeight = 8
+)
 
 var errClosed = errors.New("the store is closed")
 
@@ -33,15 +44,23 @@ type request struct {
 	done     chan struct{} // closed when the answer stands
 }
 
+// urgent tells whether somebody waits for the answer: the changes of the API come before
+// what is done with events and notifications.
+func (r *request) urgent() bool { return r.change != nil && r.receipt == nil }
+
+// weight is how much a request costs.
+func (r *request) weight() int { return 1 + (len(r.published)+len(r.failures))/rowsOfWeight }
+
 // A group gathers the requests that come while a transaction is under way and
-// writes them with the next one. A lone request is written at once.
+// writes them with the next one, urgent ones first. A lone request is written at once.
 type group struct {
 	write func(context.Context, []*request)
 	done  chan struct{}
 
 	mu      sync.Mutex
-	arrived sync.Cond // of waiting or closed
-	waiting []*request
+	arrived sync.Cond // of urgent, others or closed
+	urgent  []*request
+	others  []*request
 	closed  bool
 }
 
@@ -75,16 +94,32 @@ func (g *group) run(ctx context.Context) {
 func (g *group) take() []*request {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for len(g.waiting) == 0 {
+	for len(g.urgent)+len(g.others) == 0 {
 		if g.closed {
 			return nil
 		}
 		g.arrived.Wait()
 	}
-	n := min(len(g.waiting), maxGroup)
-	taken := slices.Clone(g.waiting[:n])
-	g.waiting = slices.Delete(g.waiting, 0, n)
+	n, room := min(len(g.urgent), maxGroup), maxBehind
+	if n > 0 {
+		room = maxBeside
+	}
+	m := 0
+	for m < len(g.others) && room > 0 {
+		room -= g.others[m].weight()
+		m++
+	}
+	taken := slices.Concat(g.urgent[:n], g.others[:m])
+	g.urgent, g.others = slices.Delete(g.urgent, 0, n), slices.Delete(g.others, 0, m)
 	return taken
+}
+
+// queue is where a request waits.
+func (g *group) queue(r *request) *[]*request {
+	if r.urgent() {
+		return &g.urgent
+	}
+	return &g.others
 }
 
 // do has a request written and waits for the answer. When ctx ends first, a
@@ -115,7 +150,8 @@ func (g *group) add(ctx context.Context, r *request) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	g.waiting = append(g.waiting, r)
+	queue := g.queue(r)
+	*queue = append(*queue, r)
 	g.arrived.Signal()
 	return nil
 }
@@ -124,11 +160,12 @@ func (g *group) add(ctx context.Context, r *request) error {
 func (g *group) withdraw(r *request) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	i := slices.Index(g.waiting, r)
+	queue := g.queue(r)
+	i := slices.Index(*queue, r)
 	if i < 0 {
 		return false
 	}
-	g.waiting = slices.Delete(g.waiting, i, i+1)
+	*queue = slices.Delete(*queue, i, i+1)
 	return true
 }
 

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/todoctl/todoctl/internal/task"
 )
 
@@ -52,6 +54,54 @@ func TestGroup(t *testing.T) {
 		<-g.done
 		if len(sizes) != 2 || sizes[0] != 1 || sizes[1] != 3 {
 			t.Errorf("transactions of %v requests, want 1 and 3", sizes)
+		}
+	})
+}
+
+// Somebody's change doesn't wait behind what was there before it, and what nobody waits
+// for goes on beside the changes.
+func TestGroupTakesChangesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		var urgent, others []int // of each transaction
+		g := startGroup(context.Background(), func(_ context.Context, requests []*request) {
+			n := 0
+			for _, r := range requests {
+				if r.urgent() {
+					n++
+				}
+			}
+			urgent, others = append(urgent, n), append(others, len(requests)-n)
+			<-release
+		})
+		send := func(n int, r request) {
+			for range n {
+				go func() {
+					own := r
+					if err := g.do(t.Context(), &own); err != nil {
+						t.Error(err)
+					}
+				}()
+				synctest.Wait()
+			}
+		}
+		send(1, request{})
+		send(maxBehind, request{settled: &settlement{}})
+		send(1, request{change: &task.Change{}, receipt: &receipt{}}) // of an event
+		send(2, request{change: &task.Change{}})
+		for range 3 {
+			release <- struct{}{}
+			synctest.Wait()
+		}
+		// Marks of many rows weigh more.
+		send(maxBehind/2, request{published: make([]int64, 3*rowsOfWeight)})
+		close(release)
+		g.close()
+		if diff := cmp.Diff([]int{0, 2, 0, 0, 0, 0}, urgent); diff != "" {
+			t.Errorf("changes in each transaction (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]int{1, maxBeside, maxBehind + 1 - maxBeside, 1, maxBehind / 4, maxBehind/4 - 1}, others); diff != "" {
+			t.Errorf("others in each transaction (-want +got):\n%s", diff)
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"modernc.org/sqlite"
@@ -36,6 +37,7 @@ type sqliteDB struct {
 	writer   *sql.DB
 	reader   *sql.DB
 	prepared statements
+	turn     sync.Mutex // of the writer: database/sql serves those who wait in no order
 }
 
 func openSQLite(ctx context.Context, path string, how opening) (*sqliteDB, error) {
@@ -146,6 +148,8 @@ func eachRow(ctx context.Context, tx *sql.Tx, q query) error {
 }
 
 func (db *sqliteDB) exec(ctx context.Context, statement string, args ...any) (int, error) {
+	db.turn.Lock()
+	defer db.turn.Unlock()
 	result, err := db.writer.ExecContext(ctx, statement, args...)
 	if err != nil {
 		return 0, err
@@ -155,6 +159,8 @@ func (db *sqliteDB) exec(ctx context.Context, statement string, args ...any) (in
 }
 
 func (db *sqliteDB) returning(ctx context.Context, q query) error {
+	db.turn.Lock()
+	defer db.turn.Unlock()
 	tx, err := db.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return err

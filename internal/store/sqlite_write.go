@@ -84,6 +84,8 @@ func (db *sqliteDB) write(ctx context.Context, b *batch) error {
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
+	db.turn.Lock()
+	defer db.turn.Unlock()
 	tx, err := db.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return err

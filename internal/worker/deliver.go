@@ -20,6 +20,10 @@ const (
 	// settlePause is how long to wait when that can't be noted.
 	settlePause = 500 * time.Millisecond
 
+	// maxNotes is how many notifications that were made may wait to be noted; their places
+	// are free by then, and they share transactions.
+	maxNotes = 1024
+
 	// stopGrace is how long attempts under way may take when the worker stops.
 	stopGrace = 3 * time.Second
 
@@ -111,6 +115,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.places.taken.Wait()
 	close(w.jobs) // nobody has a place
 	team.Wait()
+	w.noting.Wait()
 	return nil
 }
 
@@ -217,9 +222,13 @@ func unpack(d task.Delivery) (e event, said due, err error) {
 	return e, said, err
 }
 
-// told notes that a channel has a notification.
+// told has it noted that a channel has a notification; Run waits for that.
 func (w *Worker) told(ctx context.Context, d task.Delivery, said due, channel string) {
-	w.settle(ctx, d, func(ctx context.Context) error { return w.o.Store.Delivered(ctx, d) })
+	w.notes <- struct{}{}
+	w.noting.Go(func() {
+		w.settle(ctx, d, func(ctx context.Context) error { return w.o.Store.Delivered(ctx, d) })
+		<-w.notes
+	})
 	delay := w.o.Now().Sub(said.RemindAt)
 	w.metrics.delay.Observe(delay.Seconds())
 	w.metrics.count(task.TypeDue, resultHandled)

@@ -182,6 +182,28 @@ func TestSlowChannelHoldsUpNobody(t *testing.T) {
 	})
 }
 
+// What is told doesn't wait until what was told before is noted; a stop waits for that.
+func TestNotesHoldUpNobody(t *testing.T) {
+	var r *rig
+	runs(t, noon, "none", func(t *testing.T, running *rig) {
+		r = running
+		r.store.markTook = time.Second
+		for i := range 2 * maxPlaces {
+			body := strings.Replace(events(t)[task.TypeDue], `"id":"`, fmt.Sprintf(`"id":"%d-`, i), 1)
+			r.wants("delivery", r.deliver("reminders", body), success)
+			synctest.Wait()
+		}
+		r.store.mu.Lock()
+		defer r.store.mu.Unlock()
+		if len(r.a.sent) != 2*maxPlaces || len(r.b.sent) != 2*maxPlaces || len(r.store.owed) != 4*maxPlaces {
+			t.Errorf("a told %d times, b %d times, %d owed", len(r.a.sent), len(r.b.sent), len(r.store.owed))
+		}
+	})
+	if len(r.store.owed) != 0 {
+		t.Errorf("%d owed after the end", len(r.store.owed))
+	}
+}
+
 // A stop breaks off what hangs; it counts as no attempt and is due at once. What comes
 // while the worker doesn't run is owed all the same.
 func TestStopPutsBack(t *testing.T) {

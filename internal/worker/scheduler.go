@@ -14,7 +14,7 @@ import (
 const (
 	// claimBatch is how many reminders fall due in one transaction: few enough that
 	// no other writer waits long.
-	claimBatch = 500
+	claimBatch = 100
 
 	// claimPause is for what another replica or a change holds at the moment, and lets
 	// other writers in between two full claims.

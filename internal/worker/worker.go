@@ -19,6 +19,7 @@ package worker
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -68,6 +69,8 @@ type Worker struct {
 	places  *places
 	jobs    chan job      // has room for all that have a place
 	due     chan struct{} // holds a value when something is due that has no place
+	notes   chan struct{} // one for each notification that is being noted
+	noting  sync.WaitGroup
 }
 
 // New makes a Worker. It panics when the metrics are registered already.
@@ -82,5 +85,6 @@ func New(o Options) *Worker {
 	return &Worker{
 		o: o, log: o.Log, metrics: newMetrics(o.Metrics), lease: o.Notify.LongestTimeout() + settleTime,
 		places: newPlaces(), jobs: make(chan job, maxPlaces), due: make(chan struct{}, 1),
+		notes: make(chan struct{}, maxNotes),
 	}
 }

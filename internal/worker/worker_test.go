@@ -30,6 +30,7 @@ type fakeStore struct {
 	changes  []task.Change
 	err      error   // of Handle, Handled and Accept
 	markErrs []error // of Delivered, PutOff and GiveUp, in turn
+	markTook time.Duration
 }
 
 func (s *fakeStore) Task(context.Context, string, int64) (task.Task, error) {
@@ -100,6 +101,7 @@ func (s *fakeStore) ClaimDeliveries(_ context.Context, limit int, lease time.Dur
 
 // mark changes a delivery, unless the next mark is to fail.
 func (s *fakeStore) mark(d task.Delivery, change func(key string)) error {
+	<-time.After(s.markTook)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.markErrs) > 0 {
