@@ -88,8 +88,11 @@ func TestDeadLetterAfterAttempts(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.wants("redriven", r.deliver("reminders", string(redriven)), success)
-		if len(r.b.at) != 5 {
-			t.Errorf("%d attempts when it was acknowledged, want 5", len(r.b.at))
+		r.b.mu.Lock()
+		attempts := len(r.b.at)
+		r.b.mu.Unlock()
+		if attempts != 5 {
+			t.Errorf("%d attempts when it was acknowledged, want 5", attempts)
 		}
 		after(time.Hour)
 		r.wants("redriven again", r.deliver("reminders", string(redriven)), success)
