@@ -104,6 +104,8 @@ func instead(profile stack.Profile, command string) string {
 		return "leave out --direct, and they go through the sidecar"
 	case command == "events bench":
 		return "choose the profile kafka to measure"
+	case command == "status", command == "smoke":
+		return "`todoctl doctor` looks at the parts, `todoctl outbox status` shows whether events go out"
 	case profile == stack.InMemory:
 		return "nothing is kept there; `todoctl outbox list` shows what waits"
 	}

@@ -80,7 +80,7 @@ func (f smokeFlags) check(cmd *cobra.Command) error {
 }
 
 func (a *app) smoke(cmd *cobra.Command, f smokeFlags) (err error) {
-	cfg, err := a.load(cmd)
+	cfg, err := a.loadKafka(cmd)
 	if err != nil {
 		return err
 	}

@@ -113,7 +113,7 @@ func statusAnswer(s status.Snapshot) error {
 }
 
 func (a *app) snapshot(ctx context.Context, cmd *cobra.Command, f statusFlags) (status.Snapshot, error) {
-	cfg, err := a.load(cmd)
+	cfg, err := a.loadKafka(cmd)
 	if err != nil {
 		return status.Snapshot{}, err
 	}
