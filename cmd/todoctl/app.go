@@ -39,7 +39,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	err := root.ExecuteContext(ctx)
 	code := exitCode(ctx, err)
 	if err != nil {
-		report(stderr, a.format(), err, code)
+		format := a.format()
+		if code == exitUsage && asksJSON(args) { // after the flag that ended the parse
+			format = ui.JSON
+		}
+		report(stderr, format, err, code)
 	}
 	return code
 }

@@ -68,3 +68,16 @@ func report(w io.Writer, format ui.Format, err error, code int) {
 	}{"error", ui.Version, err.Error(), code})
 	fmt.Fprintf(w, "%s\n", line)
 }
+
+// asksJSON tells whether arguments ask for JSON, whatever else is wrong with them.
+func asksJSON(args []string) bool {
+	for i, arg := range args {
+		switch {
+		case arg == "--":
+			return false
+		case arg == "--json", arg == "--output=json", arg == "--output" && i+1 < len(args) && args[i+1] == "json":
+			return true
+		}
+	}
+	return false
+}
