@@ -39,14 +39,20 @@ func (a *app) onDLQ(cmd *cobra.Command, topics []string, do func(ctx context.Con
 		return err
 	}
 	return onClusterOf(cmd, cfg, func(ctx context.Context, client *kgo.Client) error {
-		if len(topics) == 0 {
-			var err error
-			if topics, err = dlq.Topics(ctx, client); err != nil {
-				return err
-			}
+		topics, err := lettersTopics(ctx, client, topics)
+		if err != nil {
+			return err
 		}
 		return do(ctx, client, cfg, distinct(topics))
 	})
+}
+
+// lettersTopics are the named topics of dead letters, or all there are.
+func lettersTopics(ctx context.Context, client *kgo.Client, named []string) ([]string, error) {
+	if len(named) > 0 {
+		return named, nil
+	}
+	return dlq.Topics(ctx, client)
 }
 
 // letterFlags say which dead letters are meant.
@@ -83,10 +89,11 @@ func (f *letterFlags) selection() (dlq.Selection, *kafka.Where, error) {
 	if err != nil {
 		return dlq.Selection{}, nil, err
 	}
-	for name, values := range map[string][]string{"reason": f.reasons, "id": f.ids} {
-		if slices.Contains(values, "") {
-			return dlq.Selection{}, nil, usagef("--%s is empty", name)
-		}
+	switch {
+	case slices.Contains(f.reasons, ""):
+		return dlq.Selection{}, nil, usagef("--reason is empty")
+	case slices.Contains(f.ids, ""):
+		return dlq.Selection{}, nil, usagef("--id is empty")
 	}
 	return dlq.Selection{Filter: filter.Matcher(), Reasons: f.reasons, IDs: f.ids}, filter.Where, nil
 }
@@ -103,11 +110,9 @@ func (a *app) completeReasons(cmd *cobra.Command, topics []string, _ string) ([]
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	return a.completeNames(cmd, func(ctx context.Context, client *kgo.Client) ([]string, error) {
-		if len(topics) == 0 {
-			var err error
-			if topics, err = dlq.Topics(ctx, client); err != nil {
-				return nil, err
-			}
+		topics, err := lettersTopics(ctx, client, topics)
+		if err != nil {
+			return nil, err
 		}
 		options, err := kafkaOptions(cfg)
 		if err != nil {

@@ -21,7 +21,7 @@ import (
 )
 
 func (a *app) dlqShowCommand() *cobra.Command {
-	return settingOnly(&cobra.Command{
+	cmd := &cobra.Command{
 		Use: "show TOPIC[PARTITION]@OFFSET|EVENT-ID", Short: "Show a dead letter: the event, the error, where it came from",
 		Long: `Show a dead letter: the event, the error, where it came from, and how often it was
 redriven. It is named by its place, as list shows it, or by the event's id, which is
@@ -39,10 +39,7 @@ looked for in all topics of dead letters; of several the latest is shown.`,
 				return a.runDLQShow(ctx, client, cfg, topics, words[0])
 			})
 		},
-	})
-}
-
-func settingOnly(cmd *cobra.Command) *cobra.Command {
+	}
 	brokerFlags(cmd, "data-dir")
 	return cmd
 }
