@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -180,23 +179,14 @@ func scriptDirs(cfg *config.Config) []string {
 	return []string{".", "scripts"}
 }
 
-// doctorSources are the folders as resourceSources has them, with their names.
+// doctorSources are the folders that a sidecar would get its components from.
 func doctorSources(cfg *config.Config) ([]doctor.Source, error) {
-	var sources []doctor.Source
-	for _, dir := range cfg.List("resources-path") {
-		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-			return nil, fmt.Errorf("resources-path %s (from %s): no such folder", dir, cfg.Source("resources-path"))
-		}
-		sources = append(sources, doctor.Source{Dir: dir, FS: os.DirFS(dir)})
+	sources, err := resourceSources(cfg)
+	var looked []doctor.Source
+	for _, source := range sources {
+		looked = append(looked, doctor.Source{Dir: source.dir, FS: source.fs})
 	}
-	if sources != nil {
-		return sources, nil
-	}
-	dir, builtin, err := profileSource(cfg)
-	if err != nil || dir == "" {
-		return []doctor.Source{{FS: builtin}}, err
-	}
-	return []doctor.Source{{Dir: dir, FS: os.DirFS(dir)}}, nil
+	return looked, err
 }
 
 // mend applies the fixes that are safe and examines again, until there are none left.

@@ -67,19 +67,22 @@ func runsUnderDapr(cfg *config.Config) bool {
 // choosePorts settles where the sidecar answers, before it is started, and notes what
 // the user should know.
 func (s *appSidecar) choosePorts(ctx context.Context) (notes []string, err error) {
-	for key, port := range map[string]*int{s.httpKey: &s.httpPort, s.grpcKey: &s.grpcPort} {
-		*port = s.cfg.Int(key)
+	for _, of := range []struct {
+		key  string
+		port *int
+	}{{s.httpKey, &s.httpPort}, {s.grpcKey, &s.grpcPort}} {
+		*of.port = s.cfg.Int(of.key)
 		if s.external {
 			continue
 		}
-		picked, note, err := stack.PickPort(ctx, *port, s.cfg.Chosen(key))
+		picked, note, err := stack.PickPort(ctx, *of.port, s.cfg.Chosen(of.key))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.part, err)
 		}
 		if note != "" {
 			notes = append(notes, note)
 		}
-		*port = picked
+		*of.port = picked
 	}
 	return notes, nil
 }
@@ -238,12 +241,16 @@ func (s *appSidecar) options() (stack.SidecarOptions, error) {
 	if err != nil {
 		return stack.SidecarOptions{}, err
 	}
+	var files []fs.FS
+	for _, source := range sources {
+		files = append(files, source.fs)
+	}
 	redis := ""
 	if profileOf(s.cfg) == stack.Redis || s.cfg.Chosen("redis-addr") {
 		redis = s.cfg.Get("redis-addr")
 	}
 	if _, err := stack.WriteResources(stack.ResourceOptions{
-		Sources: sources, Dir: resources, Brokers: s.brokers.Brokers, Security: s.brokers.Security, Redis: redis, PublishOnly: s.part == apiSidecar,
+		Sources: files, Dir: resources, Brokers: s.brokers.Brokers, Security: s.brokers.Security, Redis: redis, PublishOnly: s.part == apiSidecar,
 	}); err != nil {
 		return stack.SidecarOptions{}, err
 	}
@@ -281,39 +288,44 @@ func (s *appSidecar) metricsPort() int {
 	return s.cfg.Int("metrics-port")
 }
 
+// A resourceSource is a folder of component files; dir is empty for the built-in ones.
+type resourceSource struct {
+	dir string
+	fs  fs.FS
+}
+
 // resourceSources are the folders of component files: those that were named, else
 // dapr-components here, else the built-in ones; of the latter two the part of the profile.
-func resourceSources(cfg *config.Config) ([]fs.FS, error) {
-	var sources []fs.FS
+func resourceSources(cfg *config.Config) ([]resourceSource, error) {
+	var sources []resourceSource
 	for _, dir := range cfg.List("resources-path") {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 			return nil, fmt.Errorf("resources-path %s (from %s): no such folder", dir, cfg.Source("resources-path"))
 		}
-		sources = append(sources, os.DirFS(dir))
+		sources = append(sources, resourceSource{dir, os.DirFS(dir)})
 	}
 	if sources != nil {
 		return sources, nil
 	}
-	dir, builtin, err := profileSource(cfg)
-	if err != nil || dir == "" {
-		return []fs.FS{builtin}, err
+	source, err := profileSource(cfg)
+	if err != nil {
+		return nil, err
 	}
-	return []fs.FS{os.DirFS(dir)}, nil
+	return []resourceSource{source}, nil
 }
 
-// profileSource is the folder of the profile's component files here, or "" and the
-// built-in ones.
-func profileSource(cfg *config.Config) (dir string, builtin fs.FS, err error) {
+// profileSource is the folder of the profile's component files here, or the built-in ones.
+func profileSource(cfg *config.Config) (resourceSource, error) {
 	within := "."
 	if profile := profileOf(cfg); profile != stack.Kafka {
 		within = path.Join("alternatives", string(profile))
 	}
-	dir = filepath.Join("dapr-components", filepath.FromSlash(within))
+	dir := filepath.Join("dapr-components", filepath.FromSlash(within))
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
-		return dir, nil, nil
+		return resourceSource{dir, os.DirFS(dir)}, nil
 	}
-	builtin, err = fs.Sub(components.Files, within)
-	return "", builtin, err
+	builtin, err := fs.Sub(components.Files, within)
+	return resourceSource{fs: builtin}, err
 }
 
 func (a *app) findDaprd(cfg *config.Config) (string, error) {
