@@ -42,7 +42,7 @@ type backend struct {
 	store    *store.Store
 	sidecar  *appSidecar
 	run      stack.Run
-	notes    []string // what the user should know: a port that was taken
+	notes    notes
 }
 
 // withDataDir makes the data folder, and its path one that holds from everywhere.
@@ -59,8 +59,7 @@ func withDataDir(cfg *config.Config) (*config.Config, error) {
 
 // start starts the parts, each on the one before: store, API, sidecar, relay.
 func (b *backend) start(ctx context.Context) error {
-	b.registry = prometheus.NewRegistry()
-	b.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	b.registry = newRegistry()
 	b.run.Brokers, b.run.Pubsub, b.run.DataDir = slices.Concat([]string{}, b.brokers.Brokers), b.cfg.Get("pubsub"), b.cfg.Get("data-dir")
 	b.run.Profile = b.cfg.Get("pubsub-profile")
 
@@ -94,6 +93,13 @@ func (b *backend) start(ctx context.Context) error {
 		b.run.SidecarPID = b.sidecar.pid
 	}
 	return b.startRelay(ctx)
+}
+
+// newRegistry has the metrics of the process itself.
+func newRegistry() *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return registry
 }
 
 // announce tells that all answers: the result for people or as JSON, and the file
@@ -137,14 +143,22 @@ func (b *backend) listen(ctx context.Context) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("task API: %w", err)
 	}
-	b.note(note)
+	b.notes.add(note)
 	b.run.APIAddr = listener.Addr().String()
 	return listener, nil
 }
 
-func (b *backend) note(note string) {
-	if note != "" {
-		b.notes = append(b.notes, note)
+// notes are what the user should know: a port that was taken.
+type notes []string
+
+// add leaves out what is empty.
+func (n *notes) add(more ...string) {
+	*n = append(*n, slices.DeleteFunc(more, func(note string) bool { return note == "" })...)
+}
+
+func (n notes) print(w io.Writer) {
+	for _, note := range n {
+		fmt.Fprintln(w, "note: "+note)
 	}
 }
 
@@ -215,7 +229,7 @@ func (b *backend) chooseSidecar(ctx context.Context) error {
 		return nil
 	}
 	notes, err := b.sidecar.choosePorts(ctx)
-	b.notes = append(b.notes, notes...)
+	b.notes.add(notes...)
 	b.run.DaprHTTPPort, b.run.DaprGRPCPort = b.sidecar.httpPort, b.sidecar.grpcPort
 	return err
 }

@@ -145,7 +145,7 @@ func (d *devRun) startWorker(ctx context.Context) error {
 		d.reminder.shared = d.sidecar
 	}
 	err := d.reminder.start(ctx)
-	d.notes = append(d.notes, d.reminder.notes...)
+	d.notes.add(d.reminder.notes...)
 	return err
 }
 
@@ -159,7 +159,7 @@ func (d *devRun) startBroker(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("broker: %w", err)
 	}
-	d.note(note)
+	d.notes.add(note)
 	log := d.logs.of("broker")
 	broker, err := stack.StartBroker(stack.BrokerOptions{
 		Listener: listener, DataDir: filepath.Join(d.cfg.Get("data-dir"), "broker"), Log: log,
@@ -200,9 +200,7 @@ func (d *devRun) announceDev() error {
 
 func (d *devRun) list(w io.Writer) {
 	p := d.app.printer()
-	for _, note := range d.notes {
-		fmt.Fprintln(w, "note: "+note)
-	}
+	d.notes.print(w)
 	sidecar := "off: events wait in the outbox"
 	if d.throughDapr() {
 		sidecar = fmt.Sprintf("http://127.0.0.1:%d  gRPC 127.0.0.1:%d", d.run.DaprHTTPPort, d.run.DaprGRPCPort)

@@ -92,9 +92,7 @@ func (a *app) collectSeldom() {
 
 // list tells people where the API is.
 func (b *backend) list(w io.Writer) {
-	for _, note := range b.notes {
-		fmt.Fprintln(w, "note: "+note)
-	}
+	b.notes.print(w)
 	fmt.Fprintf(w, "ready: task API on http://%s, %s\n", b.run.APIAddr, b.run.Database)
 }
 

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/todoctl/todoctl/internal/config"
-	"github.com/todoctl/todoctl/internal/publish"
 	"github.com/todoctl/todoctl/internal/smoke"
 	"github.com/todoctl/todoctl/internal/store"
 	"github.com/todoctl/todoctl/internal/task"
@@ -113,5 +112,5 @@ func publishProbe(ctx context.Context, cfg *config.Config, topic, key string, ev
 		return err
 	}
 	defer dapr.Close() //nolint:errcheck // nothing is under way
-	return errors.Join(dapr.Publish(ctx, topic, []publish.Message{{ID: "0", Key: key, ContentType: task.ContentType, Data: event}})...)
+	return publishOne(ctx, dapr, topic, key, event)
 }

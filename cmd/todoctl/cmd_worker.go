@@ -6,8 +6,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 
 	"github.com/todoctl/todoctl/internal/stack"
@@ -101,9 +99,8 @@ func (a *app) runWorker(cmd *cobra.Command, f workerOptions) (err error) {
 	run := stack.Run{Brokers: brokers.Brokers, Pubsub: cfg.Get("pubsub"), Profile: cfg.Get("pubsub-profile"), DataDir: cfg.Get("data-dir"), Database: store.Describe(databaseURL(cfg))}
 	w := &workerRun{
 		app: a, cfg: cfg, logs: logs, log: logs.of("worker"), life: newLifecycle(logs.of("worker")), brokers: brokers,
-		registry: prometheus.NewRegistry(), options: f, external: runsUnderDapr(cfg), run: &run,
+		registry: newRegistry(), options: f, external: runsUnderDapr(cfg), run: &run,
 	}
-	w.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	defer func() { err = errors.Join(err, w.life.stop(ctx)) }()
 	w.store, err = openStore(ctx, cfg, logs, w.registry, w.life)
 	if err != nil {
@@ -120,8 +117,6 @@ func (a *app) runWorker(cmd *cobra.Command, f workerOptions) (err error) {
 
 // list tells people where the worker is.
 func (w *workerRun) list(out io.Writer) {
-	for _, note := range w.notes {
-		fmt.Fprintln(out, "note: "+note)
-	}
+	w.notes.print(out)
 	fmt.Fprintf(out, "ready: reminder worker on http://%s, sidecar http://127.0.0.1:%d, %s\n", w.run.WorkerAddr, w.run.WorkerDaprHTTPPort, w.run.Database)
 }

@@ -48,7 +48,7 @@ type workerRun struct {
 	run      *stack.Run  // where the worker is gets written here
 
 	sidecar *appSidecar
-	notes   []string
+	notes   notes
 }
 
 // start starts the parts, each on the one before: endpoint, sidecar, scheduler,
@@ -132,17 +132,9 @@ func (w *workerRun) listen(ctx context.Context) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("worker: %w", err)
 	}
-	w.note(note)
+	w.notes.add(note)
 	w.run.WorkerAddr = listener.Addr().String()
 	return listener, nil
-}
-
-func (w *workerRun) note(notes ...string) {
-	for _, note := range notes {
-		if note != "" {
-			w.notes = append(w.notes, note)
-		}
-	}
 }
 
 // chooseSidecar settles which sidecar stands beside the worker, where, and what it
@@ -171,7 +163,7 @@ func (w *workerRun) chooseSidecar(ctx context.Context) error {
 	} else {
 		notes, err = w.sidecar.choosePorts(ctx)
 	}
-	w.note(notes...)
+	w.notes.add(notes...)
 	w.run.WorkerDaprHTTPPort, w.run.WorkerDaprGRPCPort = w.sidecar.httpPort, w.sidecar.grpcPort
 	return err
 }
@@ -220,7 +212,12 @@ type letterSender struct{ dapr *publish.Dapr }
 
 // Publish implements worker.Publisher.
 func (l letterSender) Publish(ctx context.Context, topic, key string, event []byte) error {
-	return errors.Join(l.dapr.Publish(ctx, topic, []publish.Message{{ID: "0", Key: key, ContentType: task.ContentType, Data: event}})...)
+	return publishOne(ctx, l.dapr, topic, key, event)
+}
+
+// publishOne publishes a single event through a sidecar.
+func publishOne(ctx context.Context, dapr *publish.Dapr, topic, key string, event []byte) error {
+	return errors.Join(dapr.Publish(ctx, topic, []publish.Message{{ID: "0", Key: key, ContentType: task.ContentType, Data: event}})...)
 }
 
 // reminders is the store as the scheduler sees it.
