@@ -1,12 +1,14 @@
 package stack
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -34,6 +36,7 @@ type BrokerOptions struct {
 type Broker struct {
 	cluster *kfake.Cluster
 	addr    string
+	stop    func() // ends WatchSessions and waits for it
 }
 
 // StartBroker returns a broker that answers. One DataDir serves one broker at a
@@ -70,14 +73,25 @@ func startBroker(opts BrokerOptions) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Broker{cluster: cluster, addr: ln.Addr().String()}, nil
+	return watched(cluster, ln.Addr().String(), opts.Listener.Addr().String()), nil
+}
+
+// watched returns the broker with its sessions watched until it is closed.
+func watched(cluster *kfake.Cluster, addr, listen string) *Broker {
+	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // the broker lives until Close
+	var wg sync.WaitGroup
+	wg.Go(func() { WatchSessions(ctx, cluster, listen) })
+	return &Broker{cluster: cluster, addr: addr, stop: func() { cancel(); wg.Wait() }}
 }
 
 // Addr returns the HOST:PORT that clients are told to connect to.
 func (b *Broker) Addr() string { return b.addr }
 
 // Close saves what is in memory and stops the broker. Safe to call twice.
-func (b *Broker) Close() { b.cluster.Close() }
+func (b *Broker) Close() {
+	b.stop()
+	b.cluster.Close()
+}
 
 func closeUnlessClosed(ln net.Listener) error {
 	if err := ln.Close(); !errors.Is(err, net.ErrClosed) {

@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -13,6 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	embedded "github.com/todoctl/todoctl/internal/stack"
 )
 
 // brokerVariable holds the settings of the broker's process, as JSON.
@@ -54,6 +57,7 @@ func runBroker(config string) error {
 	if s.Rebalance > 0 {
 		shortenRebalances(cluster, s.Rebalance)
 	}
+	go embedded.WatchSessions(context.Background(), cluster, s.Listen) // until the process is killed
 	server := http.Server{Addr: s.Control, Handler: control(cluster), ReadHeaderTimeout: 5 * time.Second}
 	return server.ListenAndServe()
 }
