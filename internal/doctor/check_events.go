@@ -137,7 +137,7 @@ func (s *subject) checkGroups(ctx context.Context) Result {
 func (s *subject) sample(ctx context.Context, names []string) (map[string][]*kgo.Record, error) {
 	byTopic := map[string][]*kgo.Record{}
 	for _, name := range names {
-		err := kafka.Tail(ctx, kafka.Options{Brokers: s.brokers(), Timeout: dialTimeout},
+		err := kafka.Tail(ctx, kafka.Options{Brokers: s.brokers(), Timeout: dialTimeout, Security: s.Security},
 			kafka.TailOptions{Topics: []string{name}, Last: sampleSize, ExitAtEnd: true},
 			func(records []*kgo.Record) error {
 				byTopic[name] = append(byTopic[name], records...)
