@@ -37,7 +37,7 @@ test: daprd ## run every test, with the real sidecar and Apache Kafka
 
 faults: daprd ## run the long fault campaigns: relay and workers (an hour)
 	$(GO) test -tags failpoint ./internal/failpoint ./internal/publish
-	TODOCTL_DAPRD=$(CURDIR)/bin/daprd$(EXE) $(GO) test -tags workers -count=1 -timeout 0 -v ./test/faults -run Campaign -faults.long $(FAULTFLAGS)
+	TODOCTL_DAPRD=$(CURDIR)/bin/daprd$(EXE) $(GO) test -count=1 -timeout 0 -v ./test/faults -run Campaign -faults.long $(FAULTFLAGS)
 
 bench: build ## measure against pgbench and others, print tables (half an hour)
 	TODOCTL_DAPRD=$(CURDIR)/bin/daprd$(EXE) $(GO) run ./bench $(BENCHFLAGS)

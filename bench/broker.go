@@ -29,7 +29,7 @@ func runBroker(ctx context.Context, out io.Writer, args []string) error {
 	if err != nil {
 		return err
 	}
-	b, err := stack.StartBroker(stack.BrokerOptions{Listener: listener, DataDir: args[0], Log: slog.New(slog.DiscardHandler)})
+	b, err := stack.StartBroker(ctx, stack.BrokerOptions{Listener: listener, DataDir: args[0], Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}

@@ -161,7 +161,7 @@ func (d *devRun) startBroker(ctx context.Context) error {
 	}
 	d.notes.add(note)
 	log := d.logs.of("broker")
-	broker, err := stack.StartBroker(stack.BrokerOptions{
+	broker, err := stack.StartBroker(ctx, stack.BrokerOptions{
 		Listener: listener, DataDir: filepath.Join(d.cfg.Get("data-dir"), "broker"), Log: log,
 	})
 	if err != nil {

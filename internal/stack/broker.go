@@ -40,16 +40,16 @@ type Broker struct {
 }
 
 // StartBroker returns a broker that answers. One DataDir serves one broker at a
-// time; the caller sees to that, see Lock.
-func StartBroker(opts BrokerOptions) (*Broker, error) {
-	b, err := startBroker(opts)
+// time; the caller sees to that, see Lock. It lives until Close, also when ctx ends.
+func StartBroker(ctx context.Context, opts BrokerOptions) (*Broker, error) {
+	b, err := startBroker(ctx, opts)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start broker: %w", err), closeUnlessClosed(opts.Listener))
 	}
 	return b, nil
 }
 
-func startBroker(opts BrokerOptions) (*Broker, error) {
+func startBroker(ctx context.Context, opts BrokerOptions) (*Broker, error) {
 	ln, err := advertise(opts.Listener, opts.Advertise)
 	if err != nil {
 		return nil, err
@@ -73,12 +73,12 @@ func startBroker(opts BrokerOptions) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return watched(cluster, ln.Addr().String(), opts.Listener.Addr().String()), nil
+	return watched(ctx, cluster, ln.Addr().String(), opts.Listener.Addr().String()), nil
 }
 
 // watched returns the broker with its sessions watched until it is closed.
-func watched(cluster *kfake.Cluster, addr, listen string) *Broker {
-	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // the broker lives until Close
+func watched(ctx context.Context, cluster *kfake.Cluster, addr, listen string) *Broker {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
 	wg.Go(func() { WatchSessions(ctx, cluster, listen) })
 	return &Broker{cluster: cluster, addr: addr, stop: func() { cancel(); wg.Wait() }}

@@ -19,7 +19,7 @@ func startBrokerIn(t *testing.T, dir string) *Broker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := StartBroker(BrokerOptions{Listener: ln, DataDir: dir, Log: new(logBuffer).logger()})
+	b, err := StartBroker(t.Context(), BrokerOptions{Listener: ln, DataDir: dir, Log: new(logBuffer).logger()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func startBrokerError(t *testing.T, dir string) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = StartBroker(BrokerOptions{Listener: ln, DataDir: dir, Log: new(logBuffer).logger()})
+	_, err = StartBroker(t.Context(), BrokerOptions{Listener: ln, DataDir: dir, Log: new(logBuffer).logger()})
 	again, listenErr := listen(t.Context(), ln.Addr().String())
 	if listenErr != nil {
 		t.Errorf("the listener is still open: %v", listenErr)
@@ -195,7 +195,7 @@ func TestBrokerAdvertises(t *testing.T) {
 		t.Fatal(err)
 	}
 	opts := BrokerOptions{Listener: ln, Log: new(logBuffer).logger()}
-	_, err = StartBroker(opts)
+	_, err = StartBroker(t.Context(), opts)
 	wantError(t, err, "clients can't connect to")
 
 	if opts.Listener, _, err = Listen(t.Context(), ln.Addr().String(), true); err != nil {
@@ -203,7 +203,7 @@ func TestBrokerAdvertises(t *testing.T) {
 	}
 	_, port, _ := strings.Cut(strings.TrimPrefix(ln.Addr().String(), "[::]"), ":")
 	opts.Advertise = "127.0.0.1:" + port
-	b, err := StartBroker(opts)
+	b, err := StartBroker(t.Context(), opts)
 	if err != nil {
 		t.Fatal(err)
 	}

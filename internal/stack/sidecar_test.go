@@ -30,7 +30,7 @@ func startTestBroker(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := StartBroker(BrokerOptions{Listener: ln, Log: new(logBuffer).logger()})
+	b, err := StartBroker(t.Context(), BrokerOptions{Listener: ln, Log: new(logBuffer).logger()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,7 +53,7 @@ func runChild(part, dir string) error {
 		if err != nil {
 			return err
 		}
-		b, err := StartBroker(BrokerOptions{Listener: ln, DataDir: dir, Log: log})
+		b, err := StartBroker(ctx, BrokerOptions{Listener: ln, DataDir: dir, Log: log})
 		if err != nil {
 			return err
 		}

@@ -222,17 +222,18 @@ func unpack(d task.Delivery) (e event, said due, err error) {
 	return e, said, err
 }
 
-// told has it noted that a channel has a notification; Run waits for that.
+// told has it noted, and then logged, that a channel has a notification; Run waits for that.
 func (w *Worker) told(ctx context.Context, d task.Delivery, said due, channel string) {
-	w.notes <- struct{}{}
-	w.noting.Go(func() {
-		w.settle(ctx, d, func(ctx context.Context) error { return w.o.Store.Delivered(ctx, d) })
-		<-w.notes
-	})
 	delay := w.o.Now().Sub(said.RemindAt)
 	w.metrics.delay.Observe(delay.Seconds())
 	w.metrics.count(task.TypeDue, resultHandled)
-	w.log.Info("reminded", "task_id", said.TaskID, "channel", channel, "delay", delay.Round(time.Millisecond), "event_id", d.EventID)
+	w.notes <- struct{}{}
+	w.noting.Go(func() {
+		if w.settle(ctx, d, func(ctx context.Context) error { return w.o.Store.Delivered(ctx, d) }) {
+			w.log.Info("reminded", "task_id", said.TaskID, "channel", channel, "delay", delay.Round(time.Millisecond), "event_id", d.EventID)
+		}
+		<-w.notes
+	})
 }
 
 // end decides what becomes of a delivery whose attempt failed.
@@ -258,18 +259,19 @@ func (w *Worker) end(ctx context.Context, d task.Delivery, e event, said due, ca
 }
 
 // settle writes down what became of an attempt, again and again while the lease lasts and
-// the worker isn't stopped: what can't be written happens once more.
-func (w *Worker) settle(ctx context.Context, d task.Delivery, write func(context.Context) error) {
+// the worker isn't stopped: what can't be written happens once more. It tells whether it
+// is written.
+func (w *Worker) settle(ctx context.Context, d task.Delivery, write func(context.Context) error) bool {
 	for {
 		writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 		err := write(writing)
 		cancel()
 		if err == nil {
-			return
+			return true
 		}
 		w.log.Warn("what became of a notification can't be noted", "event_id", d.EventID, "err", err)
 		if ctx.Err() != nil || !w.o.Now().Add(settlePause).Before(d.Due) {
-			return
+			return false
 		}
 		w.await(ctx, nil, settlePause)
 	}

@@ -75,6 +75,7 @@ type Worker struct {
 
 // New makes a Worker. It panics when the metrics are registered already.
 func New(o Options) *Worker {
+	o = withMutations(o)
 	o.Retry = o.Retry.orDefaults()
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

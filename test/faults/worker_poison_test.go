@@ -1,4 +1,4 @@
-//go:build unix && workers
+//go:build unix
 
 package faults
 
