@@ -59,7 +59,8 @@ func closeAfter(t *testing.T, cluster *apache.Cluster) {
 	})
 }
 
-// kafkaScripts are those with the command broker, and those of testdata/kafka.
+// kafkaScripts are those with the command broker or devbroker, and those of
+// testdata/kafka.
 func kafkaScripts(t *testing.T) []string {
 	t.Helper()
 	all, err := filepath.Glob("testdata/script/*.txtar")
@@ -70,7 +71,7 @@ func kafkaScripts(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := regexp.MustCompile(`(?m)^broker$`)
+	command := regexp.MustCompile(`(?m)^(dev)?broker$`)
 	for _, file := range all {
 		text, err := os.ReadFile(file)
 		if err != nil {

@@ -71,6 +71,7 @@ func scriptParams(daprd string, shared *apache.Cluster) testscript.Params {
 			"waitfile":  waitFile,
 			"addresses": addresses,
 			"broker":    broker,
+			"devbroker": devBroker,
 			"kfake":     startKfake,
 			"recreate":  recreate,
 			"squat":     squat,
@@ -227,6 +228,18 @@ func broker(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(shared.Clear(context.Background()))
 	ts.Setenv("BROKER", shared.Brokers()[0])
 	ts.Setenv("CLUSTER", apache.ID)
+}
+
+// devbroker: says which broker the dev that follows has, and sets CLUSTER to its
+// cluster's id: its own, embedded, or Apache Kafka, empty. Scripts with this command run
+// on both, as with broker.
+func devBroker(ts *testscript.TestScript, _ bool, _ []string) {
+	if ts.Value("kafka").(*apache.Cluster) == nil {
+		ts.Setenv("CLUSTER", "kfake")
+		return
+	}
+	broker(ts, false, nil)
+	ts.Setenv("TODOCTL_BROKERS", ts.Getenv("BROKER"))
 }
 
 // kfake [N]: starts N empty brokers, or one, in this process, which decline and unwell
