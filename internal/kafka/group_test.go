@@ -96,8 +96,19 @@ func TestGroupEndsOnTransactionMarkers(t *testing.T) {
 func TestGroupCommitsOnlyWhatWasFlushed(t *testing.T) {
 	_, o := cluster(t, 1)
 	produce(t, client(t, o, manual()), record(0, 0, "v0"), record(0, 1, "v1"))
-	opts := kafka.TailOptions{Topics: []string{"t"}, Group: "g", ExitAtEnd: true, Idle: func() error { return errStop }}
-	if err := kafka.Tail(t.Context(), o, opts, func([]*kgo.Record) error { return nil }); !errors.Is(err, errStop) {
+	printed := 0
+	flush := func() error {
+		if printed == 0 { // It is idle until the group has been joined, too.
+			return nil
+		}
+		return errStop
+	}
+	opts := kafka.TailOptions{Topics: []string{"t"}, Group: "g", ExitAtEnd: true, Idle: flush}
+	count := func(records []*kgo.Record) error {
+		printed += len(records)
+		return nil
+	}
+	if err := kafka.Tail(t.Context(), o, opts, count); !errors.Is(err, errStop) {
 		t.Fatalf("got %v", err)
 	}
 	offsets, members := committed(t, o)
